@@ -1,0 +1,52 @@
+# Two commands are all that a fresh machine needs: make demo, make test.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint types models constraints clean
+
+demo: $(VENV)/.runtime
+	@$(BIN)/python -m benchmarks.demo
+
+test: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# The shipped bundles, from nothing but the project's own synthesis (see each MODEL_CARD.md).
+models: $(VENV)/.development
+	$(BIN)/python -m benchmarks.remake_models
+
+$(VENV)/bin/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "glimpse needs Python 3.10, 3.11 or 3.12; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || { \
+		echo "$(PYTHON) is not Python 3.10, 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing glimpse into $(VENV) (once)"
+	@$(PIP) --editable .
+	@$(BIN)/python -c 'import cv2' || { \
+		echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.development: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing glimpse with its training and development parts into $(VENV) (once)"
+	@$(PIP) --editable '.[train,dev]'
+	@$(BIN)/python -c 'import cv2' || { \
+		echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@touch $@ $(VENV)/.runtime
+
+# Needs uv (pip install uv).
+constraints:
+	{ echo "# Every version of a resolved install, for Python 3.10 to 3.12. Remade by 'make constraints'."; \
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --fork-strategy requires-python \
+		--no-annotate --no-header --no-emit-index-url --quiet; } > constraints.new && mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info

@@ -1,0 +1,1 @@
+"""From a trained model to the bundle that the live route loads."""

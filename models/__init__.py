@@ -1,0 +1,1 @@
+"""Trained model bundles, data only: one folder each, found by `importlib.resources`."""

@@ -1,0 +1,5 @@
+"""`python -m offline` is `glimpse-offline`."""
+
+from offline.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,33 @@
+"""`glimpse-offline`: synthesis, training and evaluation. Parses, builds and runs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from realtime import __version__, terminal
+
+COMMANDS = {
+    "synthesize": ("offline.synthesis.command", "make labelled synthetic streams"),
+    "train": ("offline.train_command", "train a model"),
+    "evaluate": ("offline.evaluate_command", "leave-one-subject-out evaluation, or score a ready bundle"),
+    "spot": ("offline.spot_command", "measure spotting on streams with truth"),
+}
+
+
+def build_parser() -> terminal.Parser:
+    parser = terminal.Parser(prog="glimpse-offline", description="Make, train and evaluate glimpse's models.")
+    parser.add_argument("--version", action="version", version=f"glimpse {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, parser_class=terminal.Parser)
+    for name, (module_name, text) in COMMANDS.items():
+        module = importlib.import_module(module_name)
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        module.add_arguments(command)
+        terminal.add_verbose(command)
+        command.set_defaults(command=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `glimpse-offline`; gives the exit code."""
+    return terminal.run(build_parser(), argv)

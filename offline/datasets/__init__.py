@@ -1,0 +1,1 @@
+"""Loaders of licensed datasets; a user brings their own copy."""

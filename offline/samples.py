@@ -1,0 +1,175 @@
+"""Labelled evidence: what the recogniser is trained and evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.synthesis.direct import make_flow_set
+from offline.synthesis.recipes import FOUR_CLASSES, MEGC_CLASSES
+from realtime.errors import DataError, UsageError
+from realtime.features.key_flow import evidence_from_faces
+from realtime.features.spec import FACE_SIZE
+from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
+from realtime.types import F32, U8, KeyFrameEvidence, readonly
+
+Index = NDArray[np.intp]
+
+PROTOCOLS: dict[str, tuple[str, ...]] = {"four": FOUR_CLASSES, "megc-3": MEGC_CLASSES}
+"""Label protocol → its classes, in the order of the probabilities."""
+
+FOUR_TO_MEGC: dict[str, str] = {
+    "happiness": "positive",
+    "surprise": "surprise",
+    "disgust": "negative",
+    "repression": "negative",
+}
+"""The four default classes in the three of the MEGC 2019 composite (See et al. 2019)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleSet:
+    """Evidence of n movements with their labels; arrays are read-only."""
+
+    flows: F32
+    """(n, 3, 2, 64, 64): as `KeyFrameEvidence.flows`; NaN where a field is not known."""
+    frames: U8
+    """(m, 3, 64, 64, 3) RGB: the key frames of those samples that have any."""
+    frame_rows: Index
+    """(n,): row of each sample in `frames`, or −1."""
+    labels: Index
+    """(n,): index into `classes`."""
+    classes: tuple[str, ...]
+    subjects: tuple[str, ...]
+    """Person of each sample: samples of one person never lie on both sides of a split."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def evidence(self, index: int) -> KeyFrameEvidence:
+        """What the recogniser would be handed for one sample."""
+        row = int(self.frame_rows[index])
+        return KeyFrameEvidence(frames=self.frames[row] if row >= 0 else None, flows=self.flows[index])
+
+    def subset(self, indices: Iterable[int]) -> SampleSet:
+        """The samples at the given indices, in that order."""
+        chosen = np.asarray(list(indices), dtype=np.intp)
+        rows = self.frame_rows[chosen]
+        present = rows >= 0
+        new_rows = np.where(present, np.cumsum(present) - 1, -1).astype(np.intp)
+        return SampleSet(
+            flows=readonly(self.flows[chosen]),
+            frames=readonly(self.frames[rows[present]]),
+            frame_rows=readonly(new_rows),
+            labels=readonly(self.labels[chosen]),
+            classes=self.classes,
+            subjects=tuple(self.subjects[i] for i in chosen),
+        )
+
+    def flow_only(self) -> SampleSet:
+        """The same samples as if only the flow onset→apex were known."""
+        flows = self.flows.copy()
+        flows[:, 1:] = np.nan
+        return sample_set(flows, self.labels, self.classes, self.subjects)
+
+    def has_more_than_flow(self) -> NDArray[np.bool_]:
+        """(n,) bool: samples that `flow_only` would take something from."""
+        whole: NDArray[np.bool_] = np.isfinite(self.flows[:, 1:]).all(axis=(1, 2, 3, 4))
+        return whole | (self.frame_rows >= 0)
+
+
+def sample_set(
+    flows: F32,
+    labels: Sequence[int] | Index,
+    classes: Sequence[str],
+    subjects: Sequence[str],
+    frames: U8 | None = None,
+) -> SampleSet:
+    """Put a `SampleSet` together; `frames` is (n, 3, 64, 64, 3) or None for none at all.
+
+    Raises DataError where the lengths disagree or the set is empty.
+    """
+    count = len(flows)
+    if not count or len(labels) != count or len(subjects) != count or (frames is not None and len(frames) != count):
+        raise DataError("a sample set needs as many labels and subjects as flow fields, and at least one")
+    rows = np.arange(count, dtype=np.intp) if frames is not None else np.full(count, -1, dtype=np.intp)
+    if frames is None:
+        frames = np.empty((0, 3, FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
+    return SampleSet(
+        flows=readonly(np.asarray(flows, dtype=np.float32)),
+        frames=readonly(frames),
+        frame_rows=readonly(rows),
+        labels=readonly(np.array(labels, dtype=np.intp)),
+        classes=tuple(classes),
+        subjects=tuple(subjects),
+    )
+
+
+def joined(sets: Sequence[SampleSet]) -> SampleSet:
+    """One set of several with the same classes. Raises DataError where the classes differ."""
+    if not sets or any(item.classes != sets[0].classes for item in sets):
+        raise DataError("sample sets with different classes cannot be joined")
+    starts = np.cumsum([0, *(len(item.frames) for item in sets)])
+    rows = [
+        np.where(item.frame_rows >= 0, item.frame_rows + start, -1)
+        for item, start in zip(sets, starts[:-1], strict=True)
+    ]
+    return SampleSet(
+        flows=readonly(np.concatenate([item.flows for item in sets])),
+        frames=readonly(np.concatenate([item.frames for item in sets])),
+        frame_rows=readonly(np.concatenate(rows).astype(np.intp)),
+        labels=readonly(np.concatenate([item.labels for item in sets])),
+        classes=sets[0].classes,
+        subjects=tuple(subject for item in sets for subject in item.subjects),
+    )
+
+
+def crop_flow_to_face(flows: F32) -> F32:
+    """Flow in pixels of a squared face crop → a common unit of the face: v stretched to the scale of u.
+
+    `flows` is (..., 2, H, W); squared crops show a face unit shorter downwards than across.
+    """
+    ratio = np.array([1.0, EYE_DISTANCE / FACE_UNIT_Y], dtype=np.float32)
+    return np.asarray(flows * ratio[:, None, None], dtype=np.float32)
+
+
+def direct_samples(
+    count: int, seed: int, classes: Sequence[str], subjects: int | None = None
+) -> SampleSet:
+    """Synthetic samples without pictures: three flow fields each, drawn directly."""
+    drawn = make_flow_set(seed, count, classes, subjects, three=True)
+    labels = [tuple(classes).index(label) for label in drawn.labels]
+    return sample_set(crop_flow_to_face(drawn.flows), labels, classes, drawn.subjects)
+
+
+def rendered_samples(identities: Sequence[int], per_identity: int, seed: int, classes: Sequence[str]) -> SampleSet:
+    """Synthetic samples with pictures: key frames of rendered faces, measured as the live route does.
+
+    `per_identity` samples of each identity, the classes in turn.
+    """
+    from offline.synthesis.fields import draw_expression
+    from offline.synthesis.identities import make_identity
+    from offline.synthesis.keyframes import render_key_frames
+
+    items, labels, subjects = [], [], []
+    for number in identities:
+        identity = make_identity(number)
+        for index in range(per_identity):
+            rng = np.random.default_rng([seed, 5, number, index])
+            label = (index + number) % len(classes)
+            faces = render_key_frames(rng, identity, draw_expression(rng, classes[label]))
+            items.append(evidence_from_faces(np.ascontiguousarray(faces[..., ::-1])))
+            labels.append(label)
+            subjects.append(identity.name)
+    frames = np.stack([item.frames for item in items if item.frames is not None])
+    return sample_set(np.stack([item.flows for item in items]), labels, classes, subjects, frames)
+
+
+def protocol_classes(protocol: str) -> tuple[str, ...]:
+    """Classes of a label protocol. Raises UsageError for an unknown one."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"unknown protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[protocol]

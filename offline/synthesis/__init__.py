@@ -1,0 +1,1 @@
+"""Synthetic micro-expressions: flow fields, key frames and whole labelled streams."""

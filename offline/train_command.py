@@ -1,0 +1,90 @@
+"""`glimpse-offline train`: fit a recogniser and write it to a folder."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from offline.metrics import score_recognition
+from offline.sample_options import SampleChoice, add_sample_arguments, load_samples, sample_choice
+from realtime.config import read_yaml
+from realtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from offline.training import TrainedModel, TrainingSettings
+
+TEST_IDENTITIES_FROM = 100_000
+"""Number of the first synthetic identity, and seed of the first flow, that no training ever sees."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `train`."""
+    add_sample_arguments(parser)
+    parser.add_argument("--config", type=Path, metavar="YAML", help="training settings")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the trained model")
+    parser.add_argument("--seed", type=int, metavar="S", help="seed of the samples and the training (0)")
+    parser.add_argument(
+        "--test", type=int, default=400, metavar="N", help="unseen synthetic samples to score on (400; 0: none)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, score on unseen synthetic samples, save; returns the exit code."""
+    from offline.torch_edge import require_torch
+
+    require_torch()
+    from offline.trained_model import save_trained
+    from offline.training import train
+
+    choice = sample_choice(args)
+    settings = settings_from(args.config, args.seed)
+    samples = load_samples(choice, settings.seed)
+    print(f"training on {len(samples)} samples of {len(set(samples.subjects))} subjects")
+    model = train(samples, settings)
+    for record in model.curve:
+        print(f"epoch {record.epoch:2d}  loss {record.loss:.3f}  accuracy {record.accuracy:.3f}")
+    about: dict[str, Any] = {"training_data": choice.describe(samples), "metrics": {}}
+    if choice.flow_maps is None and args.test > 0:
+        about["metrics"] = _score_unseen(model, choice, args.test)
+    save_trained(args.out, model, about)
+    print(f"wrote {args.out}")
+    return 0
+
+
+def settings_from(path: Path | None, seed: int | None) -> TrainingSettings:
+    """Training settings of a YAML file, or the defaults. Raises ConfigError, UsageError."""
+    from offline.trained_model import parse_settings
+    from offline.training import TrainingSettings
+
+    settings = parse_settings(read_yaml(str(path)), str(path)) if path else TrainingSettings()
+    if seed is not None and seed < 0:
+        raise UsageError(f"--seed is {seed}: use 0 or more")
+    return settings if seed is None else replace(settings, seed=seed)
+
+
+def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict[str, Any]:
+    """Figures on synthetic samples of identities and seeds that training never saw."""
+    from offline.training import all_features
+
+    wanted = replace(
+        choice,
+        synthetic=count if choice.synthetic else 0,
+        rendered=count if choice.rendered else 0,
+        identities=min(choice.identities, 12),
+        first_identity=TEST_IDENTITIES_FROM,
+    )
+    unseen = load_samples(wanted, TEST_IDENTITIES_FROM + model.settings.seed)
+    pictured = unseen.frame_rows >= 0
+    views = {"direct_flow": unseen.subset((~pictured).nonzero()[0]), "rendered": unseen.subset(pictured.nonzero()[0])}
+    scores = {}
+    for name, view in views.items():
+        for suffix, part in (("", view), ("_onset_apex_flow_only", view.flow_only() if len(view) else view)):
+            if not len(part):
+                continue
+            predicted = model.svm.predict_proba(all_features(model.network, part)).argmax(axis=1)
+            score = score_recognition(part.labels, predicted, part.classes)
+            scores[f"unseen_{name}{suffix}"] = score.as_dict()
+            print(f"unseen {name}{suffix}: accuracy {score.accuracy:.3f}, UF1 {score.uf1:.3f}")
+    return scores

@@ -1,0 +1,116 @@
+"""A trained model on disk: a folder that `glimpse-export` turns into a bundle.
+
+    model.json     classes, settings, training curve, metrics, data, versions
+    network.npz    the network's weights as plain arrays
+    svm.skops      scaler, imputer, calibrated SVM
+
+Nothing in it is pickled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skops.io
+import torch
+
+from offline.network import GlimpseNet
+from offline.training import EpochRecord, TrainedModel, TrainingSettings
+from realtime.bundle import load_svm
+from realtime.config import build
+from realtime.errors import ConfigError, DataError, OutputError
+from realtime.features.spec import FEATURE_SPEC_ID
+
+SCHEMA = "glimpse-trained/1"
+MODEL = "model.json"
+WEIGHTS = "network.npz"
+SVM = "svm.skops"
+_LIBRARIES = ("torch", "scikit-learn", "scikit-image", "numpy", "scipy", "opencv-python", "skops")
+
+
+def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) -> None:
+    """Write a trained model. `about` joins model.json: data, metrics, command.
+
+    Raises OutputError where the folder cannot be written.
+    """
+    description = {
+        "schema": SCHEMA,
+        "classes": list(model.classes),
+        "feature_spec": FEATURE_SPEC_ID,
+        "settings": asdict(model.settings),
+        "svm_choice": model.svm_choice,
+        "training_curve": [asdict(record) for record in model.curve],
+        "versions": library_versions(),
+        **about,
+    }
+    weights = io.BytesIO()
+    np.savez(weights, **{name: value.numpy() for name, value in model.network.state_dict().items()})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / WEIGHTS).write_bytes(weights.getvalue())
+        (folder / SVM).write_bytes(svm_bytes(model))
+        (folder / MODEL).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write the trained model to {folder}: {error.strerror}") from error
+
+
+def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
+    """Read a trained model and its description.
+
+    Raises DataError where the folder holds none, or one of another version; BundleError for its SVM.
+    """
+    try:
+        description = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        svm_data = (folder / SVM).read_bytes()
+        with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
+            weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise DataError(f"no trained model in {folder}: make one with glimpse-offline train --out") from error
+    if description.get("schema") != SCHEMA or description.get("feature_spec") != FEATURE_SPEC_ID:
+        raise DataError(f"the trained model in {folder} is of another version or feature spec: train it again")
+    try:
+        settings = parse_settings(description["settings"], str(folder / MODEL))
+        network = GlimpseNet(len(description["classes"]), settings.network)
+        network.load_state_dict(weights)
+        curve = tuple(EpochRecord(**record) for record in description["training_curve"])
+        classes, choice = tuple(description["classes"]), dict(description["svm_choice"])
+    except (ConfigError, KeyError, TypeError, RuntimeError) as error:
+        raise DataError(f"the trained model in {folder} is damaged: train it again") from error
+    svm: Any = load_svm(svm_data, str(folder / SVM))
+    return TrainedModel(network.eval(), svm, classes, settings, curve, choice), description
+
+
+def svm_bytes(model: TrainedModel) -> bytes:
+    """The fitted SVM as skops data."""
+    return skops.io.dumps(model.svm, compression=8)  # 8: ZIP_DEFLATED
+
+
+def parse_settings(data: Any, where: str) -> TrainingSettings:
+    """Training settings from a mapping as YAML or JSON gives it. Raises ConfigError."""
+    settings = build(TrainingSettings, {} if data is None else _with_tuples(data), where)
+    assert isinstance(settings, TrainingSettings)
+    return settings
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that shape a trained model."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _with_tuples(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _with_tuples(value) for key, value in data.items()}
+    return tuple(float(value) for value in data) if isinstance(data, list) else data

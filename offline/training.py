@@ -1,0 +1,242 @@
+"""Fits a recogniser: the network first, then the calibrated SVM on all 224 features."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from torch import Tensor
+from torch.nn import functional
+
+from offline.augment import Augmenter, AugmentSettings
+from offline.network import GlimpseNet, NetworkSettings
+from offline.samples import SampleSet, joined
+from realtime.errors import DataError
+from realtime.features.extract import handcrafted, network_frames
+from realtime.features.normalise import normalise_flow
+from realtime.types import F32, F64
+
+Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SvmSettings:
+    """Grid search and size of the support vector machine."""
+
+    c: tuple[float, ...] = (1.0, 3.0, 10.0)
+    gamma: tuple[float, ...] = (0.0005, 0.0015, 0.0045)
+    folds: int = 5
+    max_samples: int = 1600
+    """Draw at most so many training samples for the SVM; its size and its time grow with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that a training run depends on beside its samples."""
+
+    epochs: int = 12
+    batch: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    seed: int = 0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    svm: SvmSettings = field(default_factory=SvmSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One line of the training curve."""
+
+    epoch: int
+    """1-based."""
+    loss: float
+    """Mean class-weighted cross-entropy over the epoch, nats."""
+    accuracy: float
+    """Share of training samples right, augmented as they were."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """A fitted recogniser, still in torch."""
+
+    network: GlimpseNet
+    svm: Pipeline
+    """scaler → imputer → calibrated RBF SVC, on float64 (n, 224)."""
+    classes: tuple[str, ...]
+    settings: TrainingSettings
+    curve: tuple[EpochRecord, ...]
+    svm_choice: dict[str, float]
+    """What the grid search chose, and its mean balanced accuracy."""
+
+
+def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
+    """Fit network and SVM on one set; the same samples and settings give the same model.
+
+    Raises DataError where a class has fewer than two samples.
+    """
+    counts = np.bincount(samples.labels, minlength=len(samples.classes))
+    if counts.min() < 2:
+        name = samples.classes[int(np.argmin(counts))]
+        raise DataError(f"class {name!r} has {counts.min()} training samples: every class needs two or more")
+    network, curve = fit_network(samples, settings)
+    views = svm_views(samples, settings)
+    features = all_features(network, views)
+    svm, choice = fit_svm(features, views, settings)
+    return TrainedModel(network, svm, samples.classes, settings, curve, choice)
+
+
+def fit_network(
+    samples: SampleSet, settings: TrainingSettings
+) -> tuple[GlimpseNet, tuple[EpochRecord, ...]]:
+    """Train the network with Adam and a cosine schedule; returns it in evaluation mode."""
+    torch.manual_seed(settings.seed)
+    network = GlimpseNet(len(samples.classes), settings.network)
+    optimiser = torch.optim.Adam(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
+    augmenter = Augmenter(settings.augment, settings.seed + 1)
+    rng = np.random.default_rng(settings.seed)
+    flows = training_flows(samples)
+    weights = class_weights(samples)
+    curve = []
+    for epoch in range(settings.epochs):
+        network.train()
+        losses, right = 0.0, 0
+        for batch in np.array_split(rng.permutation(len(samples)), max(len(samples) // settings.batch, 1)):
+            labels = torch.from_numpy(samples.labels[batch])
+            inputs = augmenter(_half_size(frame_tensor(samples, batch)), flows[torch.from_numpy(batch)])
+            logits = network.expanded(*inputs)
+            loss = expanded_loss(logits, labels, weights, settings.label_smoothing)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            losses += float(loss.detach()) * len(batch)
+            right += int((logits.detach().mean(dim=1).argmax(dim=1) == labels).sum())
+        schedule.step()
+        curve.append(EpochRecord(epoch + 1, losses / len(samples), right / len(samples)))
+    return network.eval(), tuple(curve)
+
+
+def training_flows(samples: SampleSet) -> Tensor:
+    """Normalised flow at half the resolution, which the network averages down further anyway.
+
+    float32 (n, 3, 3, 32, 32): augmenting it costs a quarter.
+    """
+    parts = [
+        _half_size(torch.from_numpy(normalise_flow(part)))
+        for part in np.array_split(samples.flows, max(len(samples) // 256, 1))
+    ]
+    return torch.cat(parts)
+
+
+def _half_size(images: Tensor) -> Tensor:
+    return functional.avg_pool2d(images.flatten(0, 1), 2).unflatten(0, images.shape[:2])
+
+
+def expanded_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Class-weighted cross-entropy of logits (n, 3, classes): every key frame is a sample."""
+    copies = labels[:, None].expand(-1, logits.shape[1]).reshape(-1)
+    return functional.cross_entropy(logits.flatten(0, 1), copies, weight=weights, label_smoothing=smoothing)
+
+
+def class_weights(samples: SampleSet) -> Tensor:
+    """n / (classes · n_class): float32 (classes,)."""
+    counts = np.bincount(samples.labels, minlength=len(samples.classes))
+    return torch.tensor(len(samples) / (len(counts) * counts), dtype=torch.float32)
+
+
+def frame_tensor(samples: SampleSet, indices: NDArray[np.intp]) -> Tensor:
+    """Key frames as the network sees them: float32 (n, 3, 3, 64, 64), zeros where there are none."""
+    rows = samples.frame_rows[indices]
+    out = np.zeros((len(indices), 3, 3, *samples.flows.shape[-2:]), dtype=np.float32)
+    if (rows >= 0).any():
+        out[rows >= 0] = network_frames(samples.frames[rows[rows >= 0]])
+    return torch.from_numpy(out)
+
+
+def network_features(network: GlimpseNet, samples: SampleSet, batch: int = 64) -> F32:
+    """The `cnn` block of every sample: float32 (n, 128)."""
+    network.eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(samples), batch):
+            indices = np.arange(start, min(start + batch, len(samples)), dtype=np.intp)
+            flows = torch.from_numpy(normalise_flow(samples.flows[indices]))
+            parts.append(network(frame_tensor(samples, indices), flows)[0].numpy())
+    return np.concatenate(parts)
+
+
+def all_features(network: GlimpseNet, samples: SampleSet) -> F64:
+    """The 224 features of every sample: float64 (n, 224), NaN where a modality is missing."""
+    by_hand = np.stack([handcrafted(samples.evidence(i)) for i in range(len(samples))])
+    return np.concatenate([network_features(network, samples), by_hand], axis=1).astype(np.float64)
+
+
+def svm_views(samples: SampleSet, settings: TrainingSettings) -> SampleSet:
+    """What the SVM is fitted on: each drawn sample whole, and once more as its onset→apex flow alone."""
+    richer = np.flatnonzero(samples.has_more_than_flow())
+    share = len(samples) / (len(samples) + len(richer))
+    limit = int(settings.svm.max_samples * share)
+    rng = np.random.default_rng([settings.seed, 3])
+    chosen = np.sort(rng.permutation(len(samples))[:limit])
+    drawn = samples.subset(chosen)
+    also = np.flatnonzero(drawn.has_more_than_flow())
+    return joined([drawn, drawn.subset(also).flow_only()]) if len(also) else drawn
+
+
+def fit_svm(features: F64, samples: SampleSet, settings: TrainingSettings) -> tuple[Pipeline, dict[str, float]]:
+    """Choose C and γ by grid search, then fit scaler, imputer and calibrated SVC on everything."""
+    splits = folds(samples, settings.svm.folds, settings.seed)
+    grid = GridSearchCV(
+        Pipeline([*_front(), ("svc", _svc(1.0, 1.0))]),
+        {"svc__C": list(settings.svm.c), "svc__gamma": list(settings.svm.gamma)},
+        scoring="balanced_accuracy",
+        cv=splits,
+        refit=False,
+    )
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():  # a small fold may lack a class; its recall then is not counted
+        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+        grid.fit(features, samples.labels)
+    c, gamma = float(grid.best_params_["svc__C"]), float(grid.best_params_["svc__gamma"])
+    calibrated = CalibratedClassifierCV(_svc(c, gamma), method="sigmoid", ensemble=False, cv=splits)
+    svm = Pipeline([*_front(), ("svm", calibrated)])
+    with np.errstate(invalid="ignore"):  # a block that no sample has stays NaN in the scaler, then 0
+        svm.fit(features, samples.labels)
+    calibrated.set_params(cv=settings.svm.folds)  # the indices of the splits need not be stored
+    return svm, {"C": c, "gamma": gamma, "balanced_accuracy": float(grid.best_score_)}
+
+
+def folds(samples: SampleSet, count: int, seed: int) -> Splits:
+    """Stratified folds, grouped by subject where every class has subjects enough."""
+    labels = samples.labels
+    owners: Counter[int] = Counter(label for label, _ in set(zip(labels.tolist(), samples.subjects, strict=True)))
+    if min(owners.values()) >= count:
+        grouped = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        splits: Splits = list(grouped.split(labels, labels, samples.subjects))
+        if all(len(set(labels[train])) == len(owners) for train, _ in splits):
+            return splits
+    count = max(min(count, int(np.bincount(labels).min())), 2)
+    return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
+
+
+def _front() -> list[tuple[str, object]]:
+    """Scaler, then 0 – the mean – for what is missing."""
+    imputer = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
+    return [("scaler", StandardScaler()), ("imputer", imputer)]
+
+
+def _svc(c: float, gamma: float) -> SVC:
+    return SVC(C=c, kernel="rbf", gamma=gamma, class_weight="balanced")

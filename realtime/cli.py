@@ -1,0 +1,184 @@
+"""`glimpse`: parses, builds and runs. The loop over frames is in `process`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realtime import __version__, terminal
+from realtime.errors import GlimpseError, UsageError
+
+if TYPE_CHECKING:
+    from realtime.recognition import Recognizer
+    from realtime.sinks import EventSink
+    from realtime.types import StreamInfo
+
+log = logging.getLogger("glimpse")
+
+
+def build_parser() -> terminal.Parser:
+    parser = terminal.Parser(
+        prog="glimpse",
+        description="Finds facial micro-expressions in a stream: onset, apex, offset and the class they fit.",
+    )
+    parser.add_argument("--version", action="version", version=f"glimpse {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, parser_class=terminal.Parser)
+    process = commands.add_parser("process", help="analyse recorded streams")
+    _add_process_arguments(process)
+    process.set_defaults(command=_process)
+    return parser
+
+
+def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="video file or folder of numbered images")
+    parser.add_argument(
+        "--out", default="-", metavar="PATH",
+        help="JSON Lines of events; '-' is standard output (default); a folder where there are several FILEs",
+    )  # fmt: skip
+    parser.add_argument("--csv", metavar="PATH", help="table with one row per frame, or a folder for several")
+    parser.add_argument("--report", metavar="PATH", help="HTML report, or a folder for several")
+    parser.add_argument(
+        "--truth",
+        metavar="JSON",
+        help="truth of a synthesised stream, drawn into the report under the events",
+    )
+    parser.add_argument(
+        "--model",
+        default="default",
+        metavar="NAME|DIR",
+        help="model bundle (default: default); 'none': no labels",
+    )
+    parser.add_argument("--config", metavar="YAML", help="settings of the route")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
+    )
+    parser.add_argument("--fps", type=float, metavar="N", help="frame rate of a folder of images")
+    parser.add_argument("--timing", action="store_true", help="write the time that the run took (wall_s)")
+    terminal.add_verbose(parser)
+
+
+def _process(options: argparse.Namespace) -> int:
+    """Every file in turn; one that fails is reported and does not stop the others."""
+    from realtime.api import load_recognizer
+    from realtime.config import PipelineConfig, load_config
+
+    _check_targets(options)
+    config = load_config(options.config) if options.config else PipelineConfig()
+    recognizer = None if options.model == "none" else load_recognizer(options.model, device=options.device)
+    if recognizer is not None:
+        log.info("model %s on %s", recognizer.bundle.name, recognizer.provider)
+    failed = 0
+    for name in options.files:
+        try:
+            _process_one(name, options, config, recognizer)
+        except GlimpseError as error:
+            if len(options.files) == 1 or isinstance(error.__cause__, BrokenPipeError):
+                raise
+            print(f"glimpse: {error}", file=sys.stderr)
+            failed = max(failed, error.exit_code)
+    return failed
+
+
+def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer: Recognizer | None) -> None:
+    from realtime.pipeline import Pipeline
+    from realtime.process import process
+    from realtime.sinks import ModelInfo, SinkGroup
+    from realtime.sources import open_source
+
+    model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
+    with open_source(name, fps=options.fps) as source, Pipeline(config, recognizer) as pipeline:
+        for note in source.info.notes:
+            print(f"glimpse: {name}: {note}", file=sys.stderr)
+        sinks = SinkGroup(list(_sinks(name, options, config)))
+        with _progress(source.info) as progress:
+            summary = process(source, pipeline, sinks, model=model, timing=options.timing, progress=progress)
+        for note in summary.notes:
+            print(f"glimpse: {name}: {note}", file=sys.stderr)
+        log.info(
+            "%s: %d frames, %d with a face, %d events",
+            name,
+            summary.frames,
+            summary.face_frames,
+            summary.events,
+        )
+
+
+def _sinks(name: str, options: argparse.Namespace, config: Any) -> Iterator[EventSink]:
+    from realtime.sinks import CsvSink, JsonLinesSink
+    from realtime.sinks.report import ReportSink
+    from realtime.truth import read_truth
+
+    several = len(options.files) > 1
+    yield JsonLinesSink(_target(options.out, name, ".jsonl", several))
+    if options.csv:
+        yield CsvSink(_target(options.csv, name, ".csv", several))
+    if options.report:
+        yield ReportSink(
+            _target(options.report, name, ".html", several),
+            truth=read_truth(options.truth) if options.truth else None,
+            settings={"model": options.model, **asdict(config)},
+        )
+
+
+def _target(path: str, name: str, suffix: str, several: bool) -> str:
+    """Where the result of one file goes."""
+    if path == "-" or not (several or Path(path).is_dir()):
+        return path
+    return str(Path(path) / (Path(name).stem + suffix))
+
+
+def _check_targets(options: argparse.Namespace) -> None:
+    """Refuse outputs that would overwrite each other or an input, before anything is written."""
+    targets = [("--out", options.out), ("--csv", options.csv), ("--report", options.report)]
+    named = [(flag, path) for flag, path in targets if path]
+    several = len(options.files) > 1
+    stems = [Path(name).stem for name in options.files]
+    for flag, path in named:
+        if several and path != "-":
+            if not Path(path).is_dir():
+                raise UsageError(f"{flag} {path}: with several FILEs this must be an existing folder")
+            if len(set(stems)) < len(stems):
+                raise UsageError(f"{flag} {path}: two of the FILEs have the same name; process them apart")
+    if several and options.truth:
+        raise UsageError("--truth goes with one FILE")
+    taken = [
+        Path(_target(p, n, s, several)).resolve()
+        for n in options.files
+        for p, s in _with_suffix(named)
+        if p != "-"
+    ]
+    if len(set(taken)) < len(taken):
+        raise UsageError("two outputs name the same file")
+    for name in options.files:
+        if Path(name).resolve() in taken:
+            raise UsageError(f"{name}: is both input and output")
+    if sum(path == "-" for _, path in named) > 1:
+        raise UsageError("only one output can go to standard output")
+
+
+def _with_suffix(named: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    suffixes = {"--out": ".jsonl", "--csv": ".csv", "--report": ".html"}
+    return [(path, suffixes[flag]) for flag, path in named]
+
+
+@contextlib.contextmanager
+def _progress(info: StreamInfo) -> Iterator[Callable[[int], object] | None]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=info.frame_count, unit="frame", desc=Path(info.source).name, leave=False) as bar:
+        yield bar.update
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `glimpse`; gives the exit code."""
+    return terminal.run(build_parser(), argv)

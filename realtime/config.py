@@ -1,0 +1,112 @@
+"""All settings of the route in one place, read from YAML. Each default stands once, in its stage."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from realtime.errors import ConfigError
+from realtime.faces import AlignmentConfig, TrackerConfig
+from realtime.flow import FlowConfig
+from realtime.quality import QualityConfig
+from realtime.spotting import SpotterConfig
+
+MAX_CONFIG_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Settings of the whole route, one part per stage."""
+
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    spotter: SpotterConfig = field(default_factory=SpotterConfig)
+    keep_s: float = 1.6
+    """How long faces are kept for the key frames of an event, s."""
+    max_gap_s: float = 0.25
+    """A longer hole in the stream ends what was going on before it, s."""
+
+    def __post_init__(self) -> None:
+        least_s = self.spotter.micro_max_s + self.spotter.settle_s + self.flow.lag_s + 0.2
+        if self.keep_s < least_s:
+            raise ConfigError(
+                f"keep_s must be at least {least_s:.2f}, so that an event's key frames are still there"
+            )
+        if not 0.05 <= self.max_gap_s <= 5.0:
+            raise ConfigError(f"max_gap_s must lie in 0.05..5, not {self.max_gap_s}")
+
+
+def load_config(path: str | os.PathLike[str]) -> PipelineConfig:
+    """Read a YAML file of settings; what it leaves out keeps its default.
+
+    Raises:
+        ConfigError: the file cannot be read, is no YAML mapping, or has an unknown key or wrong value.
+    """
+    name = os.fspath(path)
+    return parse_config(read_yaml(name), name)
+
+
+def read_yaml(name: str) -> Any:
+    """The content of a YAML file. Raises `ConfigError` where it cannot be read."""
+    try:
+        if Path(name).stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{name}: larger than {MAX_CONFIG_BYTES} bytes; this is no settings file")
+        return yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{name}: not valid YAML{where}") from error
+
+
+def parse_config(data: Any, name: str = "config") -> PipelineConfig:
+    """Settings from a mapping as YAML gives it; see `load_config`."""
+    config = build(PipelineConfig, {} if data is None else data, name)
+    assert isinstance(config, PipelineConfig)
+    return config
+
+
+def build(kind: type[Any], data: Any, where: str) -> Any:
+    """An instance of the dataclass `kind` from a mapping; raises `ConfigError` naming key and file."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected a mapping of settings, found {type(data).__name__}")
+    known = {f.name: f for f in fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            raise ConfigError(f"{where}: unknown key '{key}'; did you mean '{near[0]}'?")
+        default = _default(known[key])
+        if is_dataclass(default):
+            values[key] = build(type(default), value, f"{where}: {key}")
+        else:
+            values[key] = _checked(default, value, f"{where}: {key}")
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _default(setting: Any) -> Any:
+    return setting.default if setting.default is not MISSING else setting.default_factory()
+
+
+def _checked(default: Any, value: Any, where: str) -> Any:
+    """`value` in the type of the default."""
+    wanted = type(default)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise ConfigError(f"{where}: expected {wanted.__name__}, found {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}: must be a finite number, not {value}")
+    return value

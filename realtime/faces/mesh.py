@@ -1,0 +1,123 @@
+"""mediapipe's face detector and face mesh, quiet, and with failures mapped to glimpse's errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+
+from realtime.errors import FaceModelError
+from realtime.types import F32, U8
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels."""
+
+
+# The graphs start, and talk, with their first image: they get it while stderr is turned away.
+_BLANK: U8 = np.zeros((64, 64, 3), np.uint8)
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere: mediapipe's C++ start-up chatter has no switch."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(sink)
+        os.close(saved)
+
+
+def _load_mediapipe() -> Any:
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import mediapipe
+    except ImportError as error:
+        raise FaceModelError(
+            f"mediapipe cannot be loaded ({error}); it needs the system library libGL "
+            "(Debian: apt-get install libgl1 libglib2.0-0)"
+        ) from error
+    if not hasattr(mediapipe, "solutions"):
+        raise FaceModelError("this mediapipe carries no face models; install mediapipe==0.10.21")
+    return mediapipe.solutions
+
+
+class FaceFinder:
+    """Finds faces anywhere in an image: full-range detector first, short-range for near faces."""
+
+    def __init__(self, confidence: float) -> None:
+        with _quiet_stderr():
+            detection = _load_mediapipe().face_detection
+            self._detectors = [
+                detection.FaceDetection(model_selection=model, min_detection_confidence=confidence)
+                for model in (1, 0)
+            ]
+            for detector in self._detectors:
+                detector.process(_BLANK)
+
+    def find(self, image: U8) -> list[Box]:
+        """Boxes of the faces in a BGR image, largest first; empty where there is none."""
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        height, width = image.shape[:2]
+        for detector in self._detectors:
+            found = detector.process(rgb).detections or []
+            boxes = [hit.location_data.relative_bounding_box for hit in found]
+            if boxes:
+                scaled = [
+                    (b.xmin * width, b.ymin * height, b.width * width, b.height * height) for b in boxes
+                ]
+                return sorted(scaled, key=lambda box: -box[2] * box[3])
+        return []
+
+    def close(self) -> None:
+        for detector in self._detectors:
+            detector.close()
+
+
+class FaceMesh:
+    """The 468 landmarks of the one face in a window of the frame, tracked from call to call."""
+
+    def __init__(self, confidence: float) -> None:
+        with _quiet_stderr():
+            self._mesh = _load_mediapipe().face_mesh.FaceMesh(
+                static_image_mode=False,
+                max_num_faces=1,
+                refine_landmarks=False,
+                min_detection_confidence=confidence,
+                min_tracking_confidence=confidence,
+            )
+            self._mesh.process(_BLANK)
+        self._used = False
+
+    def landmarks(self, window: U8) -> F32 | None:
+        """(468, 3) float32 in pixels of the BGR window, or None where there is no face."""
+        rgb = cv2.cvtColor(window, cv2.COLOR_BGR2RGB)
+        with contextlib.nullcontext() if self._used else _quiet_stderr():
+            faces = self._mesh.process(rgb).multi_face_landmarks
+        self._used = True
+        if not faces:
+            return None
+        height, width = window.shape[:2]
+        points = np.array([(p.x, p.y, p.z) for p in faces[0].landmark], dtype=np.float32)
+        return points * np.array([width, height, width], dtype=np.float32)
+
+    def reset(self) -> None:
+        """Forget the tracked face: the next call detects anew."""
+        if self._used:
+            with _quiet_stderr():
+                self._mesh.reset()
+                self._mesh.process(_BLANK)
+            self._used = False
+
+    def close(self) -> None:
+        self._mesh.close()

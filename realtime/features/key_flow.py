@@ -1,0 +1,59 @@
+"""From three canonical faces to the evidence that the recogniser sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.features.spec import FACE_SIZE, FARNEBACK, FLOW_FACE_SIZE
+from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
+from realtime.types import F32, U8, KeyFrameEvidence, readonly
+
+FIELDS = ((0, 1), (1, 2), (0, 2))
+"""Key frames between which the flow is measured: onset→apex, apex→offset, onset→offset."""
+
+
+def _resized(image: NDArray[Any], size: int) -> NDArray[Any]:
+    if image.shape[0] == size == image.shape[1]:
+        return image
+    shrinks = image.shape[0] > size
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def key_frame_flows(faces_grey: U8) -> F32:
+    """Dense flow between the key frames on the canonical face (Farneback 2003).
+
+    Args:
+        faces_grey: uint8 (3, S, S): onset, apex, offset, all cut out by ONE common transform. Measured at
+            S = 128; other sizes are resampled to that first.
+
+    Returns:
+        float32 (3, 2, 64, 64): u, v of onset→apex, apex→offset and onset→offset, in percent of the eye
+        distance (both directions in the same unit), averaged down from 128×128.
+    """
+    faces = [_resized(face, FLOW_FACE_SIZE) for face in faces_grey]
+    flows = np.empty((len(FIELDS), 2, FACE_SIZE, FACE_SIZE), dtype=np.float32)
+    to_percent = 100.0 / (FLOW_FACE_SIZE * np.array([EYE_DISTANCE, FACE_UNIT_Y], dtype=np.float32))
+    for field, (first, second) in enumerate(FIELDS):
+        still = np.zeros((FLOW_FACE_SIZE, FLOW_FACE_SIZE, 2), dtype=np.float32)
+        flow = cv2.calcOpticalFlowFarneback(faces[first], faces[second], still, **FARNEBACK)
+        flows[field] = np.moveaxis(_resized(flow * to_percent, FACE_SIZE), -1, 0)
+    return flows
+
+
+def evidence_from_faces(faces_bgr: U8) -> KeyFrameEvidence:
+    """Evidence of one movement from its three aligned key frames.
+
+    Args:
+        faces_bgr: uint8 (3, S, S, 3) BGR: onset, apex, offset, all cut out by ONE common transform;
+            S >= 64, best 128.
+
+    Returns:
+        Frames as RGB 64×64 and the three flow fields; both read-only.
+    """
+    grey = np.stack([cv2.cvtColor(face, cv2.COLOR_BGR2GRAY) for face in faces_bgr])
+    rgb = np.stack([_resized(cv2.cvtColor(face, cv2.COLOR_BGR2RGB), FACE_SIZE) for face in faces_bgr])
+    return KeyFrameEvidence(frames=readonly(rgb), flows=readonly(key_frame_flows(grey)))

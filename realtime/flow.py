@@ -1,0 +1,173 @@
+"""Incremental motion: one small optical flow per new frame, against a reference one lag earlier."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from realtime.errors import ConfigError
+from realtime.faces.alignment import RELIEF_SIZE, warp
+from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y, LIDS, REGIONS, Region, unit_grid
+from realtime.types import F32, F64, U8, AlignedFace, Motion, readonly
+
+GRID = RELIEF_SIZE
+"""The flow is averaged to GRID×GRID cells before anything else is done with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowConfig:
+    """Settings of the motion measurement."""
+
+    size_px: int = 96
+    """Side of the canonical face on which the flow is computed."""
+    lag_s: float = 0.133
+    """Age of the reference frame, s."""
+    levels: int = 3
+    winsize: int = 15
+    iterations: int = 2
+    poly_n: int = 5
+    poly_sigma: float = 1.2
+    """Farneback's parameters (Farnebäck 2003, as in OpenCV)."""
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.size_px <= 512:
+            raise ConfigError(f"flow.size_px must lie in 32..512, not {self.size_px}")
+        if not 0.04 <= self.lag_s <= 0.4:
+            raise ConfigError(f"flow.lag_s must lie in 0.04..0.4, not {self.lag_s}")
+        for name in ("levels", "winsize", "iterations", "poly_n"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"flow.{name} must be at least 1, not {getattr(self, name)}")
+        if not self.poly_sigma > 0:
+            raise ConfigError(f"flow.poly_sigma must be above 0, not {self.poly_sigma}")
+
+
+class FlowMeter:
+    """`push(face)` gives the motion since the reference frame, or None until there is one.
+
+    Both frames are warped with the transform of the newer one, so the landmarks' jitter cancels.
+    What the head does as a whole – shift, roll, approach, and the parallax of turning and nodding
+    over the face's relief – is fitted robustly and removed. Keeps `lag_s` of faces.
+    """
+
+    def __init__(self, config: FlowConfig | None = None) -> None:
+        self.config = config or FlowConfig()
+        self.reset()
+
+    def reset(self) -> None:
+        self._faces: deque[AlignedFace] = deque()
+
+    def push(self, face: AlignedFace, aperture: float) -> Motion | None:
+        """Motion up to `face`; `aperture` is the opening of the eyes in this frame."""
+        self._faces.append(face)
+        reference = self._reference(face.time_s)
+        if reference is None:
+            return None
+        size = self.config.size_px
+        now = warp(face, size)
+        before = warp(reference, size, like=face)
+        u, v = self._flow(before, now)
+        u, v, rigid = _remove_head(u, v, face.relief)
+        residual = np.sqrt(np.mean(_FACE_WEIGHTS * (u * u + v * v)) / np.mean(_FACE_WEIGHTS))
+        brightness, brightness_before = float(now.mean()), float(before.mean())
+        return Motion(
+            index=face.index,
+            time_s=face.time_s,
+            lag_s=face.time_s - reference.time_s,
+            regions=readonly(_pool(u, v, REGIONS)),
+            lids=readonly(_pool(u, v, LIDS)),
+            rigid=rigid,
+            residual=float(residual),
+            brightness=brightness,
+            brightness_change=(brightness - brightness_before) / max(brightness_before, 1.0),
+            aperture=aperture,
+        )
+
+    def _reference(self, now_s: float) -> AlignedFace | None:
+        """The face whose age is nearest to the lag; older ones are let go."""
+        target_s = now_s - self.config.lag_s
+        faces = self._faces
+        while len(faces) > 2 and abs(faces[1].time_s - target_s) <= abs(faces[0].time_s - target_s):
+            faces.popleft()
+        age_s = now_s - faces[0].time_s
+        return faces[0] if 0.6 * self.config.lag_s <= age_s <= 1.6 * self.config.lag_s else None
+
+    def _flow(self, before: U8, now: U8) -> tuple[F64, F64]:
+        """Flow before → now on the 16×16 grid, in percent of the eye distance."""
+        c = self.config
+        flow = np.empty((c.size_px, c.size_px, 2), np.float32)
+        flow = cv2.calcOpticalFlowFarneback(
+            before, now, flow, 0.5, c.levels, c.winsize, c.iterations, c.poly_n, c.poly_sigma, 0
+        )
+        grid = np.asarray(cv2.resize(flow, (GRID, GRID), interpolation=cv2.INTER_AREA), dtype=np.float64)
+        return grid[..., 0] * (100.0 / c.size_px / EYE_DISTANCE), grid[..., 1] * (
+            100.0 / c.size_px / FACE_UNIT_Y
+        )
+
+
+def _gaussians(regions: tuple[Region, ...]) -> F64:
+    x, y = unit_grid(GRID)
+    weights = np.stack([np.exp(-((x - r.x) ** 2 + (y - r.y) ** 2) / (2 * r.sigma**2)) for r in regions])
+    weights = weights.reshape(len(regions), -1)
+    normalised: F64 = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
+
+
+_POOLS = {regions: _gaussians(regions) for regions in (REGIONS, LIDS)}
+
+
+def _pool(u: F64, v: F64, regions: tuple[Region, ...]) -> F32:
+    weights = _POOLS[regions]
+    return np.stack([weights @ u.ravel(), weights @ v.ravel()], axis=1).astype(np.float32)
+
+
+def _face_weights() -> F64:
+    """Where the face is on the grid: an ellipse without the lids, which move by themselves."""
+    x, y = unit_grid(GRID)
+    inside = ((x / 1.0) ** 2 + ((y - 0.5) / 1.25) ** 2 <= 1.0).astype(np.float64)
+    for lid in LIDS:
+        inside *= 1.0 - np.exp(-((x - lid.x) ** 2 + (y - lid.y) ** 2) / (2 * 0.16**2))
+    return inside
+
+
+_FACE_WEIGHTS = _face_weights()
+
+
+@lru_cache(maxsize=4)
+def _head_basis(relief: bytes) -> F64:
+    """Six motions of a rigid head seen from the front, (2·GRID², 6): columns of (u; v)."""
+    x, y = (axis.ravel() for axis in unit_grid(GRID))
+    z = np.frombuffer(relief, dtype=np.float32).astype(np.float64)
+    z = z - z.mean()
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    u = np.stack([one, zero, x, -y, z, zero], axis=1)
+    v = np.stack([zero, one, y, x, zero, z], axis=1)
+    return np.concatenate([u, v])
+
+
+def _remove_head(u: F64, v: F64, relief: F32) -> tuple[F64, F64, float]:
+    """Flow without the head's own motion, and the RMS of what was removed.
+
+    Weighted least squares, reweighted with Tukey-like bounded weights so that a moving mouth does
+    not turn the head.
+    """
+    basis = _head_basis(relief.tobytes())
+    flow = np.concatenate([u.ravel(), v.ravel()])
+    base = np.tile(_FACE_WEIGHTS.ravel(), 2)
+    weights = base
+    fitted = np.zeros_like(flow)
+    for _ in range(4):
+        weighted = basis * weights[:, None]
+        normal = weighted.T @ basis + 1e-3 * np.eye(basis.shape[1])
+        fitted = basis @ np.linalg.solve(normal, weighted.T @ flow)
+        error = (flow - fitted) ** 2
+        squared = np.tile(error[: error.size // 2] + error[error.size // 2 :], 2)
+        scale = max(float(np.median(squared)), 1e-6)
+        weights = base / (1.0 + squared / (2.0 * scale)) ** 2
+    rest = flow - fitted
+    half = rest.size // 2
+    rigid = float(np.sqrt(2.0 * np.average(fitted**2, weights=base)))
+    return rest[:half].reshape(u.shape), rest[half:].reshape(v.shape), rigid

@@ -1,0 +1,125 @@
+"""Runs a bundle's network with ONNX Runtime on the CPU or on a CUDA device."""
+
+from __future__ import annotations
+
+import logging
+import os
+from importlib import metadata
+from typing import Any, Literal
+
+import numpy as np
+
+from realtime.errors import BundleError, DeviceError
+from realtime.features.spec import CNN_SIZE
+from realtime.types import F32
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+_FATAL = 4
+_ERROR = 3
+log = logging.getLogger(__name__)
+
+
+class CnnSession:
+    """A loaded network. Deterministic on the CPU: one thread, one sample at a time gives the same bits."""
+
+    def __init__(self, network: bytes, device: Device = "auto") -> None:
+        """Load the network.
+
+        Args:
+            network: an ONNX model with inputs `frames`, `flows` and an output `features`.
+            device: "cuda" insists, "auto" takes CUDA where it works, else the CPU.
+
+        Raises:
+            DeviceError: CUDA was asked for and cannot be used.
+            BundleError: the model cannot be loaded.
+        """
+        if device not in ("auto", "cpu", "cuda"):
+            raise DeviceError(f"unknown device {device!r}: use auto, cpu or cuda")
+        if device == "cuda":
+            _refuse_double_install()
+        self._session = _open(_runtime(), network, device)
+        self.provider: str = "cuda" if self._session.get_providers()[0] == _CUDA else "cpu"
+        """What the network really runs on: "cpu" or "cuda"."""
+        if device == "cuda" and self.provider != "cuda":
+            raise DeviceError(
+                "CUDA is not available to ONNX Runtime: install onnxruntime-gpu[cuda,cudnn] and a driver, "
+                "or use --device cpu"
+            )
+        self._check_signature()
+
+    def features(self, frames: F32, flows: F32) -> F32:
+        """The `cnn` block.
+
+        Args:
+            frames: float32 (n, 3, 3, 64, 64), as of `realtime.features.network_input`.
+            flows: float32 (n, 3, 3, 64, 64), likewise.
+
+        Returns:
+            float32 (n, 128).
+        """
+        (features,) = self._session.run(["features"], {"frames": frames, "flows": flows})
+        return np.asarray(features, dtype=np.float32)
+
+    def _check_signature(self) -> None:
+        inputs = [item.name for item in self._session.get_inputs()]
+        shapes = {item.name: item.shape for item in self._session.get_outputs()}
+        if inputs != ["frames", "flows"] or shapes.get("features", [None])[-1] != CNN_SIZE:
+            raise BundleError("the bundle's network has other inputs or outputs: export the bundle again")
+
+
+def _runtime() -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, when the library is first imported
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_FATAL)
+    return onnxruntime
+
+
+def _open(runtime: Any, network: bytes, device: Device) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    providers = [_CPU]
+    if device != "cpu" and _CUDA in runtime.get_available_providers() and _cuda_device_present():
+        if hasattr(runtime, "preload_dlls"):
+            runtime.preload_dlls(directory="")
+        providers = [_CUDA, _CPU]
+        _warn_of_double_install()
+    try:
+        return runtime.InferenceSession(network, options, providers=providers)
+    except Exception as error:  # ONNX Runtime raises classes of its own without a common root
+        raise BundleError("the bundle's network cannot be loaded: export the bundle again") from error
+
+
+def _cuda_device_present() -> bool:
+    """Whether a driver shows a device: without one, asking for CUDA only costs time and noise."""
+    return os.name == "nt" or os.path.exists("/proc/driver/nvidia") or os.path.exists("/dev/nvidiactl")
+
+
+def _doubly_installed() -> bool:
+    return all(_installed(name) for name in ("onnxruntime", "onnxruntime-gpu"))
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+_DOUBLE = "onnxruntime and onnxruntime-gpu are both installed, which breaks CUDA: uninstall both, reinstall -gpu"
+
+
+def _refuse_double_install() -> None:
+    if _doubly_installed():
+        raise DeviceError(_DOUBLE)
+
+
+def _warn_of_double_install() -> None:
+    if _doubly_installed():
+        log.warning(_DOUBLE)

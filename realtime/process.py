@@ -1,0 +1,60 @@
+"""A stream through the pipeline into its outputs: the one loop over frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from realtime.pipeline import Pipeline
+from realtime.sinks import EventSink, ModelInfo, RunSummary
+from realtime.types import FacialEvent, FrameSource
+
+
+def events(source: FrameSource, pipeline: Pipeline) -> Iterator[FacialEvent]:
+    """Every event of a stream, as soon as it is decided; the last ones when the stream ends."""
+    for frame in source:
+        yield from pipeline.push(frame)
+    yield from pipeline.flush()
+
+
+def process(
+    source: FrameSource,
+    pipeline: Pipeline,
+    sink: EventSink,
+    *,
+    model: ModelInfo | None = None,
+    timing: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> RunSummary:
+    """Run a whole stream into `sink`.
+
+    `progress` is told the number of frames done, one at a time. With `timing` the summary carries
+    the time that the run took; without it the output is the same byte for byte on every run. After
+    an error the sink is ended with `abort`, and the error goes on with what was kept in its notes.
+    """
+    started = time.perf_counter()
+    try:
+        sink.open(source.info, model)
+        for frame in source:
+            decided = pipeline.push(frame)
+            if pipeline.observation is not None:
+                sink.write_frame(pipeline.observation)
+            for event in decided:
+                sink.write_event(event)
+            if progress is not None:
+                progress(1)
+        for event in pipeline.flush():
+            sink.write_event(event)
+        summary = RunSummary(
+            **pipeline.counts,
+            skipped=pipeline.skipped,
+            wall_s=time.perf_counter() - started if timing else None,
+            notes=tuple(n for n in getattr(source, "notes", ()) if n not in source.info.notes),
+        )
+        sink.close(summary)
+    except BaseException as error:
+        kept = sink.abort()
+        if kept and error.args and isinstance(error.args[0], str):
+            error.args = (f"{error.args[0]} ({kept})", *error.args[1:])
+        raise
+    return summary

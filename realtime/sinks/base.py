@@ -1,0 +1,102 @@
+"""What a run hands to its outputs, and what an output is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from realtime.types import FacialEvent, HeadPose, Motion, StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model bundle gave the labels."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """What was measured in one frame; a part that could not be measured is None."""
+
+    index: int
+    time_s: float | None
+    """Stream time; None for a frame that could not be read."""
+    face_id: int | None = None
+    pose: HeadPose | None = None
+    skipped: str | None = None
+    """Why the frame gave no evidence, as counted in the summary."""
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run amounts to."""
+
+    frames: int
+    """Frames of the stream, unreadable ones counted."""
+    face_frames: int
+    """Frames in which a face was measured."""
+    events: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Frames that gave no evidence, by cause."""
+    wall_s: float | None = None
+    """Time the run took; None where it is not asked for, so that the output repeats byte for byte."""
+    notes: tuple[str, ...] = ()
+    """Remarks on the stream that came up while it was read, one line each."""
+
+
+class EventSink(Protocol):
+    """An output. Calls: `open`, any number of writes, then either `close` or `abort`.
+
+    Every method raises `OutputError` where the result cannot be written.
+    """
+
+    def open(self, info: StreamInfo, model: ModelInfo | None) -> None:
+        """Start; the place to write to is checked here, before any work is done."""
+
+    def write_event(self, event: FacialEvent) -> None:
+        """Take a finished event."""
+
+    def write_frame(self, row: FrameRow) -> None:
+        """Take the measurements of a frame; frames come in order, before the events that they decide."""
+
+    def close(self, summary: RunSummary) -> None:
+        """Finish; only now does a file stand under its own name."""
+
+    def abort(self) -> str | None:
+        """End without a summary, after an error. Gives a line that says what was kept, if anything."""
+
+
+class SinkGroup:
+    """Several outputs as one."""
+
+    def __init__(self, sinks: Sequence[EventSink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def open(self, info: StreamInfo, model: ModelInfo | None) -> None:
+        """Open all, in order."""
+        for sink in self._sinks:
+            sink.open(info, model)
+
+    def write_event(self, event: FacialEvent) -> None:
+        """Pass an event to all, in order."""
+        for sink in self._sinks:
+            sink.write_event(event)
+
+    def write_frame(self, row: FrameRow) -> None:
+        """Pass the measurements of a frame to all, in order."""
+        for sink in self._sinks:
+            sink.write_frame(row)
+
+    def close(self, summary: RunSummary) -> None:
+        """Close all, in order."""
+        for sink in self._sinks:
+            sink.close(summary)
+
+    def abort(self) -> str | None:
+        """End all that are still open; the lines they give, joined."""
+        lines = [line for sink in self._sinks if (line := sink.abort())]
+        return "; ".join(lines) or None

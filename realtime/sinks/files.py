@@ -1,0 +1,111 @@
+"""Files that appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from realtime.errors import OutputError
+
+STDOUT = "-"
+PARTIAL = ".partial"
+
+
+@contextmanager
+def output_errors(name: str) -> Iterator[None]:
+    """Turn every `OSError` of the block into an `OutputError` that names `name`."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputError(f"{name}: its reader has closed it") from error
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
+
+
+class OutputFile:
+    """A binary file under construction, or standard output.
+
+    A regular file grows as `<name>.partial` in the same folder and takes its name in `commit`, so that
+    an earlier file stays whole until then. Devices and pipes are written directly.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, stdout: BinaryIO | None = None) -> None:
+        """Open `path`, "-" being standard output (`stdout` in its place, if given).
+
+        Raises `OutputError` where it cannot be written.
+        """
+        self._file: BinaryIO
+        self._partial: Path | None = None
+        self._done = False
+        self._is_stdout = os.fspath(path) == STDOUT
+        self.name = "standard output" if self._is_stdout else os.fspath(path)
+        with output_errors(self.name):
+            if self._is_stdout:
+                self._file = stdout or sys.stdout.buffer
+            else:
+                self._open_path(Path(os.path.realpath(path)))
+
+    def _open_path(self, path: Path) -> None:
+        if path.is_dir():
+            raise OutputError(f"{self.name}: is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise OutputError(f"{self.name}: its folder does not exist")
+        self._path = path
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            self._file = path.open("wb")
+            return
+        if path.exists() and not os.access(path, os.W_OK):
+            raise OutputError(f"{self.name}: cannot be written: it is write-protected")
+        self._partial = path.with_name(path.name + PARTIAL)
+        self._file = self._partial.open("wb")
+
+    def write(self, data: bytes, *, flush: bool = False) -> None:
+        """Append `data`; with `flush`, let readers see it at once."""
+        try:
+            with output_errors(self.name):
+                self._file.write(data)
+                if flush:
+                    self._file.flush()
+        except OutputError as error:
+            if self._is_stdout and isinstance(error.__cause__, BrokenPipeError):
+                _mute_stdout()
+            raise
+
+    def commit(self) -> None:
+        """Finish the file and give it its name."""
+        if self._done:
+            return
+        self.write(b"", flush=True)
+        self._done = True
+        with output_errors(self.name):
+            if not self._is_stdout:
+                self._file.close()
+            if self._partial is not None:
+                os.replace(self._partial, self._path)
+
+    def abandon(self) -> str | None:
+        """Close without giving the file its name; a line that says where the part written is kept."""
+        if self._done:
+            return None
+        self._done = True
+        if self._is_stdout:
+            return None
+        with suppress(OSError):  # the error that led here is the one to report
+            self._file.close()
+        if self._partial is None or not self._partial.exists():
+            return None
+        if self._partial.stat().st_size == 0:
+            self._partial.unlink()
+            return None
+        return f"what was written so far is kept in {self._partial}"
+
+
+def _mute_stdout() -> None:
+    """Point standard output at nothing, or the interpreter would complain again when it exits."""
+    with suppress(OSError, ValueError):  # without a descriptor nothing is flushed at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

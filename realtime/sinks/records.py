@@ -1,0 +1,90 @@
+"""The JSON Lines records of schema glimpse/1: their keys, their order, their rounding.
+
+Seconds have three decimals (whole milliseconds), probabilities four, region shares three and
+strengths two. Described in `realtime/schema/glimpse-1.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from realtime.sinks.base import ModelInfo, RunSummary
+from realtime.types import FacialEvent, StreamInfo
+
+SCHEMA = "glimpse/1"
+
+Record = dict[str, Any]
+
+
+def stream_record(info: StreamInfo, model: ModelInfo | None) -> Record:
+    """The first line: what was read, and with which model. `notes` only where there are some."""
+    record: Record = {
+        "type": "stream",
+        "schema": SCHEMA,
+        "source": info.source,
+        "width": info.width,
+        "height": info.height,
+        "fps": _round(info.fps, 3),
+        "model": {"name": model.name, "id": model.id} if model else None,
+    }
+    if info.notes:
+        record["notes"] = list(info.notes)
+    return record
+
+
+def event_record(event: FacialEvent) -> Record:
+    """One line per event."""
+    keys, recognition = event.key_frames, event.recognition
+    onset_s, apex_s, offset_s = (_round(t, 3) for t in (keys.onset_s, keys.apex_s, keys.offset_s))
+    return {
+        "type": event.kind,
+        "id": event.id,
+        "face": event.face,
+        "onset_s": onset_s,
+        "apex_s": apex_s,
+        "offset_s": offset_s,
+        "onset_frame": keys.onset_frame,
+        "apex_frame": keys.apex_frame,
+        "offset_frame": keys.offset_frame,
+        "duration_ms": _round((offset_s - onset_s) * 1000.0, 0),
+        "strength": _round(keys.strength, 2),
+        "label": event.label,
+        "probabilities": _rounded(recognition.probabilities, 4) if recognition else None,
+        "regions": _rounded(keys.regions, 3),
+        "decided_s": _round(keys.decided_s, 3),
+    }
+
+
+def summary_record(summary: RunSummary) -> Record:
+    """The last line. `skipped` is ordered by cause; `notes` only where reading brought some up."""
+    record: Record = {
+        "type": "summary",
+        "frames": summary.frames,
+        "face_frames": summary.face_frames,
+        "skipped": {cause: summary.skipped[cause] for cause in sorted(summary.skipped)},
+        "events": summary.events,
+        "wall_s": None if summary.wall_s is None else _round(summary.wall_s, 3),
+    }
+    if summary.notes:
+        record["notes"] = list(summary.notes)
+    return record
+
+
+def to_line(record: Record) -> bytes:
+    """A record as one line of UTF-8 JSON, ended by a newline.
+
+    A NaN or infinity in a record is a mistake of the caller: `ValueError`.
+    """
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # undecodable bytes of a file name become the JSON escape of their surrogate
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _rounded(values: Mapping[str, float], digits: int) -> dict[str, float]:
+    return {name: _round(value, digits) for name, value in values.items()}
+
+
+def _round(value: float, digits: int) -> float:
+    return round(float(value), digits) + 0.0  # + 0.0 turns -0.0 into 0.0

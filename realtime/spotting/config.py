@@ -1,0 +1,68 @@
+"""Settings of the spotter. Lengths are percent of the eye distance, times are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from realtime.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class SpotterConfig:
+    """Settings of the spotter."""
+
+    threshold: float = 3.5
+    """A movement begins where a region moves by this many times its noise."""
+    min_motion: float = 0.11
+    """… and by at least this much, percent of the eye distance per lag."""
+    smoothing_s: float = 0.02
+    """Length of the boxcar over the region signals, s."""
+    noise_s: float = 1.5
+    """Time constant of the noise estimate, s."""
+    noise_floor: float = 0.04
+    """Least noise of a region, percent of the eye distance."""
+    warm_up_s: float = 0.3
+    """Nothing is reported before the noise has been watched for this long, s."""
+    close_ratio: float = 0.7
+    """A lobe ends when it has fallen below this share of its peak."""
+    opposite: float = -0.5
+    """Two lobes are out and back when the cosine between them is below this."""
+    balance: float = 0.25
+    """… and the smaller of them is at least this share of the larger."""
+    settle_s: float = 0.12
+    """How long after the second peak the decision waits, s."""
+    micro_max_s: float = 0.5
+    """Longest micro-expression, s (Yan et al. 2013); longer ones are macro-expressions."""
+    tolerance_s: float = 0.03
+    """Measured durations may exceed `micro_max_s` by this much, the error of the measurement, s."""
+    min_duration_s: float = 0.1
+    """Shorter movements are noise or twitches of the image, s."""
+    macro_max_s: float = 4.0
+    """Longest macro-expression that is looked for, s."""
+    max_return: float = 0.3
+    """A movement counts when it falls back below this share of its peak."""
+    max_lid_ratio: float = 1.3
+    """A movement whose lids move more than this many times the rest is a blink."""
+    max_micro_motion: float = 6.0
+    """A micro-expression moves no region further than this, percent of the eye distance."""
+    max_head_ratio: float = 6.0
+    """A movement during which the head moves more than this many times the face is the head's."""
+    min_explained: float = 0.6
+    """Least share of the motion's energy that goes out and back along one direction."""
+    max_light_change: float = 0.05
+    """Spotting is suspended while the light changes by more than this share per lag."""
+    min_light_ratio: float = 0.3
+    """… or is below this share of the stream's usual brightness."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "opposite" and not value > 0:
+                raise ConfigError(f"spotter.{field.name} must be above 0, not {value}")
+        if not -1.0 <= self.opposite < 0.0:
+            raise ConfigError(f"spotter.opposite is a cosine in -1..0, not {self.opposite}")
+        for name in ("close_ratio", "balance", "max_return", "min_explained"):
+            if getattr(self, name) >= 1.0:
+                raise ConfigError(f"spotter.{name} is a share below 1, not {getattr(self, name)}")
+        if not self.min_duration_s < self.micro_max_s < self.macro_max_s:
+            raise ConfigError("spotter: min_duration_s < micro_max_s < macro_max_s must hold")

@@ -1,0 +1,117 @@
+"""From two lobes to onset, apex and offset: the displacement itself, rebuilt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.spotting.history import Stretch
+from realtime.types import F64
+
+# Crossings of 25 % and 80 % of the peak, drawn out to where a raised-cosine movement starts or ends:
+# it passes them at .333 and .705 of its rise.
+_LOW, _HIGH = 0.25, 0.80
+_LOW_AT, _HIGH_AT = 1.0 / 3.0, float(np.arccos(1.0 - 2.0 * _HIGH) / np.pi)
+_EXTRAPOLATE = _LOW_AT / (_HIGH_AT - _LOW_AT)
+_APEX_LEVEL = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one movement went."""
+
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    peak: F64
+    """(17,) displacement of each region at the apex, percent of the eye distance."""
+    returned: float
+    """What is left at the end, as a share of the peak."""
+    explained: float
+    """Share of the motion's energy along its main direction, 0..1."""
+
+
+def rebuild(stretch: Stretch) -> F64:
+    """Displacement (n, 34) from lagged differences: d(t) = p(t) + d(t − lag), 0 before the stretch."""
+    displacement = np.zeros_like(stretch.vectors)
+    times = stretch.time_s
+    for i in range(len(times)):
+        before_s = times[i] - stretch.lag_s[i]
+        displacement[i] = stretch.vectors[i]
+        if before_s >= times[0] and i > 0:
+            j = int(np.clip(np.searchsorted(times[:i], before_s) - 1, 0, i - 1))
+            k = min(j + 1, i - 1)
+            span = times[k] - times[j]
+            share = float(np.clip((before_s - times[j]) / span, 0.0, 1.0)) if span > 0 else 0.0
+            displacement[i] += (1.0 - share) * displacement[j] + share * displacement[k]
+    return displacement
+
+
+def measure(stretch: Stretch, direction: F64, sigma: F64) -> Course | None:
+    """Times and size of the movement along `direction` (34,), or None where it has no clear peak."""
+    if len(stretch.time_s) < 4:
+        return None
+    displacement = rebuild(stretch)
+    precision = 1.0 / np.repeat(sigma, 2) ** 2
+    axis = direction * precision
+    along = displacement @ (axis / max(float(direction @ axis), 1e-12))
+    top = int(np.argmax(along))
+    if along[top] <= 0:
+        return None
+    along = along / along[top]
+    times = stretch.time_s - stretch.delay_s
+    rise = _edge(times[: top + 1][::-1], along[: top + 1][::-1])
+    fall = _edge(times[top:], along[top:])
+    if rise is None:
+        return None
+    at_apex = np.linalg.norm(displacement[top].reshape(-1, 2), axis=1)
+    return Course(
+        onset_s=rise,
+        apex_s=_centroid(times, along, top),
+        offset_s=fall if fall is not None else float(times[-1]),
+        peak=at_apex,
+        returned=float(along[top:].min()),
+        explained=_explained(stretch.vectors, direction, precision),
+    )
+
+
+def _centroid(times: F64, along: F64, top: int) -> float:
+    """Centre of the contiguous part above 90 % of the peak, weighted by how far above."""
+    low = high = top
+    while low > 0 and along[low - 1] > _APEX_LEVEL:
+        low -= 1
+    while high < len(along) - 1 and along[high + 1] > _APEX_LEVEL:
+        high += 1
+    part = slice(low, high + 1)
+    return float(np.average(times[part], weights=along[part] - _APEX_LEVEL + 1e-6))
+
+
+def _edge(times: F64, along: F64) -> float | None:
+    """Where the flank that starts at the peak reaches rest; None where it never falls to 25 %."""
+    high_s = _crossing(times, along, _HIGH)
+    low_s = _crossing(times, along, _LOW)
+    if high_s is None or low_s is None:
+        return None
+    return low_s + _EXTRAPOLATE * (low_s - high_s)
+
+
+def _crossing(times: F64, along: F64, level: float) -> float | None:
+    below = np.flatnonzero(along < level)
+    if below.size == 0:
+        return None
+    i = int(below[0])
+    if i == 0:
+        return float(times[0])
+    share = (along[i - 1] - level) / max(along[i - 1] - along[i], 1e-12)
+    return float(times[i - 1] + share * (times[i] - times[i - 1]))
+
+
+def _explained(vectors: F64, direction: F64, precision: F64) -> float:
+    """Share of the whitened energy that lies along the direction."""
+    root = np.sqrt(precision)
+    unit = direction * root
+    unit = unit / max(float(np.linalg.norm(unit)), 1e-12)
+    whitened = vectors * root
+    total = float((whitened**2).sum())
+    return float(((whitened @ unit) ** 2).sum()) / max(total, 1e-12)

@@ -1,0 +1,68 @@
+"""What every command line of the project shares: one `except`, one line per error, quiet exits."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from realtime.errors import GlimpseError, UsageError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are `UsageError`s of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Give the parser `-v`."""
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more; show tracebacks")
+
+
+def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
+    """Parse, run the chosen command, and turn every known error into one line and an exit code.
+
+    Exit codes: 0 done, 1 something failed, 2 wrong usage, 130 interrupted, 141 output closed.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verbose = any(a in ("-v", "--verbose") for a in arguments)
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
+    for chatty in ("matplotlib", "PIL", "jax", "absl"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        options = parser.parse_args(arguments)
+        command: Command = options.command
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except GlimpseError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            return _closed_output()
+        if verbose:
+            traceback.print_exc()
+        print(f"{parser.prog}: {_one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return _closed_output()
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _closed_output() -> int:
+    # Python flushes stdout once more at exit; give it somewhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,214 @@
+"""Everything that passes between the rooms of the route.
+
+Times are seconds of stream time (`_s`); positions are pixels of the original image (`_px`) unless a
+field says otherwise. Arrays that are handed on are read-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+EventKind = Literal["micro_expression", "macro_expression"]
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+def readonly(array: _Array) -> _Array:
+    """Mark an array read-only, in place, and return it."""
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a stream before its first frame."""
+
+    source: str
+    """Name to report: a path or URL without credentials."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    fps: float
+    """Nominal frames per second, > 0."""
+    frame_count: int | None = None
+    """Expected number of frames where the container states one; only good for progress."""
+    notes: tuple[str, ...] = ()
+    """One-line remarks, e.g. that the container has no timestamps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture."""
+
+    index: int
+    """0-based number of the frame in the stream, dropped and unreadable frames counted."""
+    time_s: float
+    """Stream time, strictly increasing."""
+    image: U8
+    """BGR, shape (height, width, 3), uint8, read-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A frame that the stream announced and that could not be used."""
+
+    index: int
+    cause: str
+    """Cause as counted in the summary's `skipped`, e.g. "undecodable", "timestamp"."""
+
+
+class FrameSource(Protocol):
+    """A stream: what is known of it, then its frames in order. Iterated once; a context manager."""
+
+    @property
+    def info(self) -> StreamInfo: ...
+
+    def __iter__(self) -> Iterator[Frame | Unreadable]: ...
+
+    def __enter__(self) -> FrameSource: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The face as the tracker sees it in one frame."""
+
+    id: int
+    landmarks_px: F32
+    """(468, 3): x, y in pixels, z on the scale of x, of mediapipe's face mesh."""
+    measured: bool
+    """False where the mesh did not run on this frame and the last measurement is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPose:
+    """Where the head is, from the landmarks."""
+
+    x_px: float
+    y_px: float
+    """Midpoint between the eye centres."""
+    eye_distance_px: float
+    roll_deg: float
+    """In-plane rotation, positive when the image shows it clockwise."""
+    yaw_deg: float
+    """Estimate; positive when the person's left side turns away from the camera."""
+    pitch_deg: float
+    """Estimate; positive when the head tips down."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedFace:
+    """A face cut out of its frame, and the transform that takes it to the canonical face."""
+
+    index: int
+    time_s: float
+    face_id: int
+    crop: U8
+    """BGR, shape (h, w, 3): the part of the frame that the canonical face can need, at native
+    resolution or reduced where the face is very large."""
+    grey: U8
+    """The same in grey, shape (h, w)."""
+    crop_to_canonical: F64
+    """(2, 3) affine: crop pixels → canonical coordinates 0..1 (see `geometry`), steadied in time."""
+    frame_to_crop: F64
+    """(2, 3) affine: pixels of the frame → pixels of the crop."""
+    pose: HeadPose
+    relief: F32
+    """(16, 16): depth of the face over the canonical crop in face units, larger = nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How a face moved since the reference frame, about one lag earlier, head motion removed."""
+
+    index: int
+    time_s: float
+    lag_s: float
+    """Time between the reference frame and this one."""
+    regions: F32
+    """(17, 2): (u, v) per region of `geometry.REGIONS`, in percent of the eye distance."""
+    lids: F32
+    """(2, 2): (u, v) of the left and the right lid, same unit."""
+    rigid: float
+    """RMS over the face of the motion that was removed as the head's own, percent of eye distance."""
+    residual: float
+    """RMS over the face of what is left after that, percent of the eye distance."""
+    brightness: float
+    """Mean grey level of the face, 0..255."""
+    brightness_change: float
+    """Relative change of the brightness since the reference frame."""
+    aperture: float
+    """Mean opening of the eyes (height over width of the lid landmarks), about 0.05 shut to 0.4."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrames:
+    """A movement that the spotter found: its kind and its times, all decided causally."""
+
+    kind: EventKind
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    onset_frame: int
+    apex_frame: int
+    offset_frame: int
+    strength: float
+    """Peak motion over the noise of the stream (dimensionless)."""
+    regions: Mapping[str, float]
+    """Share of each region in the motion at the apex, 0..1, the largest = 1."""
+    decided_s: float
+    """Time of the frame at which this was decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameEvidence:
+    """What the recogniser sees of one movement. A modality that is not there is None or NaN."""
+
+    frames: U8 | None
+    """(3, 64, 64, 3) RGB: onset, apex, offset on the canonical face."""
+    flows: F32
+    """(3, 2, 64, 64): (u, v) onset→apex, apex→offset, onset→offset, any unit; NaN where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Which class a movement fits."""
+
+    label: str
+    """The class of the largest probability."""
+    probabilities: Mapping[str, float]
+    """Calibrated probability per class, in the bundle's order; sums to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacialEvent:
+    """A finished event: what `detect` yields and what is written to JSON Lines."""
+
+    id: str
+    face: int
+    key_frames: KeyFrames
+    recognition: Recognition | None
+    """None for macro-expressions and for movements whose key frames could not be evaluated."""
+
+    @property
+    def kind(self) -> EventKind:
+        return self.key_frames.kind
+
+    @property
+    def label(self) -> str | None:
+        return self.recognition.label if self.recognition else None
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.key_frames.offset_s - self.key_frames.onset_s) * 1000.0

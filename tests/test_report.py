@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from realtime.errors import OutputError
+from realtime.report import TruthInterval, render_report, write_report
+from realtime.sinks import FrameRow
+from realtime.sinks import trace as trace_module
+from realtime.sinks.trace import Trace
+from realtime.types import Motion
+
+STREAM = {
+    "type": "stream",
+    "schema": "glimpse/1",
+    "source": "<clip> & more.mkv",
+    "width": 640,
+    "height": 480,
+    "fps": 100.0,
+    "model": {"name": "default", "id": "0123abcd"},
+    "notes": ["the container has no timestamps"],
+}
+SUMMARY = {
+    "type": "summary",
+    "frames": 200,
+    "face_frames": 150,
+    "skipped": {"no_face": 50},
+    "events": 2,
+    "wall_s": None,
+}
+
+
+def event(number: int, kind: str = "micro_expression", label: str | None = "happiness") -> dict[str, Any]:
+    return {
+        "type": kind,
+        "id": f"f0-{number}",
+        "face": 0,
+        "onset_s": 0.5 + number,
+        "apex_s": 0.62 + number,
+        "offset_s": 0.8 + number,
+        "onset_frame": 50,
+        "apex_frame": 62,
+        "offset_frame": 80,
+        "duration_ms": 300.0,
+        "strength": 4.2,
+        "label": label,
+        "probabilities": {"happiness": 0.8, "<b>surprise": 0.2} if label else None,
+        "regions": {"mouth_corner_left": 1.0, "chin": 0.25},
+        "decided_s": 0.9 + number,
+    }
+
+
+def row(index: int, size: float | None, fps: float = 100.0) -> FrameRow:
+    if size is None:
+        return FrameRow(index, index / fps, skipped="no_face")
+    regions = np.zeros((17, 2), np.float32)
+    regions[2] = (0.0, size)
+    lids = np.zeros((2, 2), np.float32)
+    return FrameRow(
+        index,
+        index / fps,
+        0,
+        None,
+        None,
+        Motion(index, index / fps, 0.13, regions, lids, 0.5, 0.1, 100, 0, 0.3),
+    )
+
+
+def make_trace(count: int = 200) -> Trace:
+    trace = Trace()
+    for index in range(count):
+        trace.push(row(index, None if 100 <= index < 150 else 0.3 + 0.1 * math.sin(index)))
+    return trace
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def text_of(page: str) -> str:
+    return " ".join(" ".join(Page(page).words).split())
+
+
+RECORDS = [STREAM, event(0), event(1, "macro_expression", None), SUMMARY]
+
+
+def test_the_page_says_what_was_found() -> None:
+    truth = [TruthInterval(0.5, 0.6, 0.8, "disgust"), TruthInterval(1.2, None, 1.4)]
+    page = render_report(RECORDS, make_trace(), truth=truth, settings={"quality": {"blur_ratio": 0.35}})
+    text = text_of(page)
+    for words in (
+        "<clip> & more.mkv",
+        "640×480 pixels, 100 frames per second",
+        "model default 0123abcd",
+        "Probabilities describe motion, not what a person feels",
+        "to be checked by a person",
+        "Not for emotion inference at work or in education",
+        "onset 0:00.500",
+        "decided 280 ms after the apex",
+        "mouth corner left",
+        "not labelled",
+        "Left out: no face 50 25.0 %",
+        "Note: the container has no timestamps.",
+        "quality.blur_ratio 0.35",
+        "0:01.200 – 0:01.400 –",
+        "75.0 %",
+    ):
+        assert words in text, words
+
+
+def test_the_page_is_self_contained_and_escaped() -> None:
+    page = render_report(RECORDS, make_trace(), truth=[])
+    parsed = Page(page)
+    assert not {"script", "img", "link", "iframe", "image", "object"} & set(parsed.tags)
+    assert all(link.startswith("#") for link in parsed.links)
+    assert "<b>surprise" not in page
+    assert not re.search(r"url\((?!#)", page)
+    assert parsed.tags.count("svg") == 1
+
+
+def test_the_same_run_gives_the_same_bytes() -> None:
+    pages = {render_report(RECORDS, make_trace(), truth=[TruthInterval(0.5, 0.6, 0.8)]) for _ in range(2)}
+    assert len(pages) == 1
+
+
+def test_nothing_found_is_said_with_care() -> None:
+    page = render_report([STREAM, {**SUMMARY, "frames": 0, "face_frames": 0, "skipped": {}}])
+    assert "That is no proof that there was none" in text_of(page)
+    assert "Known expressions" not in page
+
+
+def test_a_run_that_broke_off_and_no_model() -> None:
+    text = text_of(render_report([{**STREAM, "model": None}, event(0, label=None)]))
+    assert "The run did not finish" in text
+    assert "no recognition model" in text
+
+
+def test_a_long_stream_takes_several_rows() -> None:
+    trace = make_trace(4500)
+    page = render_report([STREAM, event(30), SUMMARY], trace)
+    assert len(re.findall(r'id="axes_\d+"', page)) == 3
+    assert len(page) < 400_000
+
+
+def test_write_report_and_its_errors(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(path, RECORDS, make_trace())
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+    with pytest.raises(OutputError, match="is a folder"):
+        write_report(tmp_path, RECORDS)
+
+
+def test_trace_takes_the_largest_region_and_leaves_gaps() -> None:
+    trace = Trace()
+    for item in (row(0, 0.5), row(1, None), FrameRow(2, None, skipped="undecodable"), row(3, 2.0)):
+        trace.push(item)
+    np.testing.assert_allclose(trace.time_s, [0.0, 0.01, 0.03])
+    np.testing.assert_allclose(trace.motion, [0.5, math.nan, 2.0])
+    np.testing.assert_allclose(trace.rigid, [0.5, math.nan, 0.5])
+    assert not trace.motion.flags.writeable
+
+
+def test_trace_is_bounded_and_keeps_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_module, "MAX_POINTS", 64)
+    trace = Trace()
+    for index in range(1001):
+        trace.push(row(index, 9.0 if index == 777 else 0.3))
+    assert len(trace.time_s) <= 65
+    assert trace.motion.max() == pytest.approx(9.0)
+    peak_s = trace.time_s[int(np.argmax(trace.motion))]
+    assert 7.77 - 0.32 <= peak_s <= 7.77
+    assert np.all(np.diff(trace.time_s) > 0)

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from realtime.errors import OutputError
+from realtime.geometry import REGION_NAMES
+from realtime.sinks import CsvSink, EventSink, FrameRow, JsonLinesSink, ModelInfo, RunSummary, SinkGroup
+from realtime.sinks.csv import COLUMNS
+from realtime.sinks.records import event_record, stream_record, summary_record, to_line
+from realtime.sinks.report import ReportSink
+from realtime.types import FacialEvent, HeadPose, KeyFrames, Motion, Recognition, StreamInfo
+
+INFO = StreamInfo("clip.mkv", 640, 480, 200.0)
+MODEL = ModelInfo("default", "0123abcd")
+SUMMARY = RunSummary(frames=4000, face_frames=3980, events=2, skipped={"no_face": 17, "blurred": 3})
+KEYS = KeyFrames(
+    kind="micro_expression",
+    onset_s=1.20500001,
+    apex_s=1.34,
+    offset_s=1.5199999,
+    onset_frame=241,
+    apex_frame=268,
+    offset_frame=304,
+    strength=4.2001,
+    regions={"mouth_corner_left": 1.0, "chin": 0.12345},
+    decided_s=1.56,
+)
+RECOGNITION = Recognition(
+    "happiness", {"happiness": 0.71, "surprise": 0.06, "disgust": 0.14, "repression": 0.09}
+)
+MICRO = FacialEvent("f0-241", 0, KEYS, RECOGNITION)
+MACRO = FacialEvent("f0-500", 0, replace(KEYS, kind="macro_expression"), None)
+POSE = HeadPose(320.12345, 240.0, 60.0, -0.0001, 3.5, float("nan"))
+
+
+def motion() -> Motion:
+    regions = np.zeros((17, 2), np.float32)
+    regions[3] = (0.3, 0.4)
+    return Motion(5, 0.025, 0.133, regions, np.zeros((2, 2), np.float32), 0.8, 0.2, 120.0, 0.0, 0.3)
+
+
+ROWS = [
+    FrameRow(4, None, skipped="undecodable"),
+    FrameRow(5, 0.025, 0, POSE, motion=motion()),
+    FrameRow(6, 0.03, 0, POSE, skipped="blurred"),
+]
+
+
+def run(sink: EventSink) -> None:
+    sink.open(INFO, MODEL)
+    for row in ROWS:
+        sink.write_frame(row)
+    sink.write_event(MICRO)
+    sink.write_event(MACRO)
+    sink.close(SUMMARY)
+
+
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    schema = json.loads(files("realtime").joinpath("schema/glimpse-1.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_lines_word_for_word() -> None:
+    assert to_line(stream_record(INFO, MODEL)) == (
+        b'{"type":"stream","schema":"glimpse/1","source":"clip.mkv","width":640,"height":480,"fps":200.0,'
+        b'"model":{"name":"default","id":"0123abcd"}}\n'
+    )
+    assert to_line(event_record(MICRO)) == (
+        b'{"type":"micro_expression","id":"f0-241","face":0,"onset_s":1.205,"apex_s":1.34,"offset_s":1.52,'
+        b'"onset_frame":241,"apex_frame":268,"offset_frame":304,"duration_ms":315.0,"strength":4.2,'
+        b'"label":"happiness","probabilities":{"happiness":0.71,"surprise":0.06,"disgust":0.14,'
+        b'"repression":0.09},"regions":{"mouth_corner_left":1.0,"chin":0.123},"decided_s":1.56}\n'
+    )
+    assert to_line(summary_record(SUMMARY)) == (
+        b'{"type":"summary","frames":4000,"face_frames":3980,"skipped":{"blurred":3,"no_face":17},'
+        b'"events":2,"wall_s":null}\n'
+    )
+
+
+def test_macro_expressions_are_not_labelled() -> None:
+    record = event_record(MACRO)
+    assert (record["type"], record["label"], record["probabilities"]) == ("macro_expression", None, None)
+
+
+def test_every_record_fits_the_schema(validator: Any) -> None:
+    for record in (
+        stream_record(INFO, MODEL),
+        stream_record(replace(INFO, notes=("a remark",)), None),
+        event_record(MICRO),
+        event_record(MACRO),
+        summary_record(SUMMARY),
+        summary_record(replace(SUMMARY, wall_s=14.1234, notes=("a remark",))),
+    ):
+        validator.validate(json.loads(to_line(record)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"onset_s": None},
+        {"label": 3},
+        {"regions": {"chin": 1.5}},
+        {"probabilities": {"happiness": -0.1}},
+        {"type": "blink"},
+        {"extra": 1},
+    ],
+)
+def test_the_schema_refuses_other_records(validator: Any, change: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**event_record(MICRO), **change})
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same() -> None:
+    line = to_line(stream_record(replace(INFO, source="clip-ü-\udcff.mkv"), None))
+    assert "clip-ü-".encode() in line
+    assert json.loads(line)["source"] == "clip-ü-\udcff.mkv"
+
+
+def test_not_a_number_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        to_line(event_record(replace(MICRO, key_frames=replace(KEYS, strength=math.nan))))
+
+
+def test_json_lines_repeat_byte_for_byte(tmp_path: Path, validator: Any) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        run(JsonLinesSink(tmp_path / name))
+    data = (tmp_path / "a.jsonl").read_bytes()
+    assert data == (tmp_path / "b.jsonl").read_bytes()
+    records = [json.loads(line) for line in data.splitlines()]
+    assert [record["type"] for record in records] == [
+        *("stream", "micro_expression", "macro_expression", "summary")
+    ]
+    for record in records:
+        validator.validate(record)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
+
+
+def test_events_are_seen_at_once() -> None:
+    seen: list[bytes] = []
+
+    class Pipe(io.BytesIO):
+        def flush(self) -> None:
+            seen.append(self.getvalue())
+
+    sink = JsonLinesSink("-", stdout=Pipe())
+    sink.open(INFO, MODEL)
+    sink.write_event(MICRO)
+    assert seen[-1].endswith(to_line(event_record(MICRO)))
+    sink.close(SUMMARY)
+
+
+def test_table_of_frames(tmp_path: Path) -> None:
+    run(CsvSink(tmp_path / "frames.csv"))
+    with (tmp_path / "frames.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(COLUMNS)
+    assert len(COLUMNS) == 13 + len(REGION_NAMES)
+    lost, good, blurred = rows
+    assert (lost["frame"], lost["timestamp"], lost["success"], lost["skipped"]) == (
+        "4",
+        "",
+        "0",
+        "undecodable",
+    )
+    assert set(lost.values()) == {"4", "", "0", "undecodable"}
+    assert (good["timestamp"], good["face_id"], good["success"], good["skipped"]) == ("0.025", "0", "1", "")
+    assert (good["pose_x_px"], good["roll_deg"], good["pitch_deg"]) == ("320.123", "0.000", "")
+    assert (good["rigid"], good["residual"]) == ("0.8000", "0.2000")
+    assert good[f"motion_{REGION_NAMES[3]}"] == "0.5000"
+    assert (blurred["success"], blurred["skipped"], blurred["rigid"]) == ("0", "blurred", "")
+
+
+SINKS = [JsonLinesSink, CsvSink, ReportSink]
+
+
+@pytest.mark.parametrize("kind", SINKS)
+def test_an_earlier_file_stays_until_the_end(tmp_path: Path, kind: Any) -> None:
+    path = tmp_path / "out"
+    path.write_text("earlier")
+    sink = kind(path)
+    sink.open(INFO, MODEL)
+    sink.write_event(MICRO)
+    assert path.read_text() == "earlier"
+    sink.close(SUMMARY)
+    assert path.read_text("utf-8") != "earlier"
+    assert [item.name for item in tmp_path.iterdir()] == ["out"]
+    assert sink.abort() is None
+
+
+def test_what_was_written_is_kept_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("earlier")
+    sink = JsonLinesSink(path)
+    sink.open(INFO, MODEL)
+    sink.write_event(MICRO)
+    line = sink.abort()
+    assert path.read_text() == "earlier"
+    partial = tmp_path / "out.jsonl.partial"
+    assert line == f"what was written so far is kept in {partial}"
+    assert len(partial.read_bytes().splitlines()) == 2
+    assert sink.abort() is None
+
+
+@pytest.mark.parametrize("kind", SINKS)
+def test_abort_before_open_says_nothing(tmp_path: Path, kind: Any) -> None:
+    assert kind(tmp_path / "out").abort() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_aborted_report_leaves_nothing(tmp_path: Path) -> None:
+    sink = ReportSink(tmp_path / "report.html")
+    sink.open(INFO, MODEL)
+    assert sink.abort() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", SINKS)
+def test_places_that_cannot_be_written(tmp_path: Path, kind: Any) -> None:
+    for path, cause in ((tmp_path, "is a folder"), (tmp_path / "none" / "out", "folder does not exist")):
+        with pytest.raises(OutputError, match=cause) as error:
+            kind(path).open(INFO, MODEL)
+        assert str(path) in str(error.value)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("kind", SINKS)
+def test_a_full_disk(kind: Any) -> None:
+    sink = kind("/dev/full")
+    with pytest.raises(OutputError, match="/dev/full: cannot be written: No space left"):
+        run(sink)
+    assert sink.abort() is None
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("earlier")
+    (tmp_path / "link").symlink_to("target")
+    run(JsonLinesSink(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes().startswith(b'{"type":"stream"')
+
+
+def test_a_reader_that_goes_away() -> None:
+    class Closed(io.BytesIO):
+        def flush(self) -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(OutputError, match="standard output: its reader has closed it"):
+        JsonLinesSink("-", stdout=Closed()).open(INFO, MODEL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently there")
+def test_a_broken_pipe_leaves_no_second_complaint() -> None:
+    script = (
+        "import sys\n"
+        "from realtime.errors import OutputError\n"
+        "from realtime.sinks import JsonLinesSink\n"
+        "from realtime.types import StreamInfo\n"
+        "sys.stdin.read(1)\n"
+        "try:\n"
+        "    JsonLinesSink('-').open(StreamInfo('clip', 1, 1, 30.0), None)\n"
+        "except OutputError:\n"
+        "    sys.exit(7)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, complaints = process.communicate(b"x", timeout=60)
+    assert (process.returncode, complaints) == (7, b"")
+
+
+def test_a_group_serves_all_and_says_what_is_kept(tmp_path: Path) -> None:
+    run(SinkGroup([JsonLinesSink(tmp_path / "a"), CsvSink(tmp_path / "b"), ReportSink(tmp_path / "c")]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+    group = SinkGroup([JsonLinesSink(tmp_path / "d"), CsvSink(tmp_path / "none" / "e")])
+    with pytest.raises(OutputError):
+        group.open(INFO, MODEL)
+    assert group.abort() == f"what was written so far is kept in {tmp_path / 'd.partial'}"
