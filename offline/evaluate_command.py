@@ -95,8 +95,8 @@ def _score_bundle(args: argparse.Namespace) -> dict[str, Any]:
 def _leave_one_out(args: argparse.Namespace) -> dict[str, Any]:
     require_torch()
     from offline.loso import evaluate_loso
-    from offline.trained_model import library_versions
     from offline.train_command import settings_from
+    from offline.trained_model import library_versions
 
     if args.jobs < 1:
         raise UsageError(f"--jobs is {args.jobs}: use 1 or more")

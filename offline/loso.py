@@ -84,7 +84,9 @@ def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
     people = sorted(set(samples.subjects))
     count = len(people) if groups is None else groups
     if len(people) < 2 or not 2 <= count <= len(people):
-        raise UsageError(f"{len(people)} subjects cannot be left out in {count} groups: use 2 to {len(people)}")
+        raise UsageError(
+            f"{len(people)} subjects cannot be left out in {count} groups: use 2 to {len(people)}"
+        )
     return [tuple(people[start::count]) for start in range(count)]
 
 

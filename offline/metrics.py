@@ -54,9 +54,7 @@ def score_recognition(
         accuracy=float(hits.sum() / max(int(support.sum()), 1)),
         uar=float(recall[occurs].mean()) if occurs.any() else 0.0,
         uf1=float(f1[occurs].mean()) if occurs.any() else 0.0,
-        per_class_recall={
-            name: float(recall[i]) if occurs[i] else None for i, name in enumerate(classes)
-        },
+        per_class_recall={name: float(recall[i]) if occurs[i] else None for i, name in enumerate(classes)},
         confusion=confusion.tolist(),
         total=int(support.sum()),
     )

@@ -93,7 +93,12 @@ def sample_set(
     Raises DataError where the lengths disagree or the set is empty.
     """
     count = len(flows)
-    if not count or len(labels) != count or len(subjects) != count or (frames is not None and len(frames) != count):
+    if (
+        not count
+        or len(labels) != count
+        or len(subjects) != count
+        or (frames is not None and len(frames) != count)
+    ):
         raise DataError("a sample set needs as many labels and subjects as flow fields, and at least one")
     rows = np.arange(count, dtype=np.intp) if frames is not None else np.full(count, -1, dtype=np.intp)
     if frames is None:
@@ -136,16 +141,16 @@ def crop_flow_to_face(flows: F32) -> F32:
     return np.asarray(flows * ratio[:, None, None], dtype=np.float32)
 
 
-def direct_samples(
-    count: int, seed: int, classes: Sequence[str], subjects: int | None = None
-) -> SampleSet:
+def direct_samples(count: int, seed: int, classes: Sequence[str], subjects: int | None = None) -> SampleSet:
     """Synthetic samples without pictures: three flow fields each, drawn directly."""
     drawn = make_flow_set(seed, count, classes, subjects, three=True)
     labels = [tuple(classes).index(label) for label in drawn.labels]
     return sample_set(crop_flow_to_face(drawn.flows), labels, classes, drawn.subjects)
 
 
-def rendered_samples(identities: Sequence[int], per_identity: int, seed: int, classes: Sequence[str]) -> SampleSet:
+def rendered_samples(
+    identities: Sequence[int], per_identity: int, seed: int, classes: Sequence[str]
+) -> SampleSet:
     """Synthetic samples with pictures: key frames of rendered faces, measured as the live route does.
 
     `per_identity` samples of each identity, the classes in turn.

@@ -26,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the trained model")
     parser.add_argument("--seed", type=int, metavar="S", help="seed of the samples and the training (0)")
     parser.add_argument(
-        "--test", type=int, default=400, metavar="N", help="unseen synthetic samples to score on (400; 0: none)"
+        "--test",
+        type=int,
+        default=400,
+        metavar="N",
+        help="unseen synthetic samples to score on (400; 0: none)",
     )
 
 
@@ -77,7 +81,10 @@ def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict
     )
     unseen = load_samples(wanted, TEST_IDENTITIES_FROM + model.settings.seed)
     pictured = unseen.frame_rows >= 0
-    views = {"direct_flow": unseen.subset((~pictured).nonzero()[0]), "rendered": unseen.subset(pictured.nonzero()[0])}
+    views = {
+        "direct_flow": unseen.subset((~pictured).nonzero()[0]),
+        "rendered": unseen.subset(pictured.nonzero()[0]),
+    }
     scores = {}
     for name, view in views.items():
         for suffix, part in (("", view), ("_onset_apex_flow_only", view.flow_only() if len(view) else view)):

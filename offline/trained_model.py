@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
@@ -74,7 +75,9 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise DataError(f"no trained model in {folder}: make one with glimpse-offline train --out") from error
     if description.get("schema") != SCHEMA or description.get("feature_spec") != FEATURE_SPEC_ID:
-        raise DataError(f"the trained model in {folder} is of another version or feature spec: train it again")
+        raise DataError(
+            f"the trained model in {folder} is of another version or feature spec: train it again"
+        )
     try:
         settings = parse_settings(description["settings"], str(folder / MODEL))
         network = GlimpseNet(len(description["classes"]), settings.network)
@@ -89,7 +92,7 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
 
 def svm_bytes(model: TrainedModel) -> bytes:
     """The fitted SVM as skops data."""
-    return skops.io.dumps(model.svm, compression=8)  # 8: ZIP_DEFLATED
+    return bytes(skops.io.dumps(model.svm, compression=zipfile.ZIP_DEFLATED))
 
 
 def parse_settings(data: Any, where: str) -> TrainingSettings:

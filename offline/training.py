@@ -97,9 +97,7 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
     return TrainedModel(network, svm, samples.classes, settings, curve, choice)
 
 
-def fit_network(
-    samples: SampleSet, settings: TrainingSettings
-) -> tuple[GlimpseNet, tuple[EpochRecord, ...]]:
+def fit_network(samples: SampleSet, settings: TrainingSettings) -> tuple[GlimpseNet, tuple[EpochRecord, ...]]:
     """Train the network with Adam and a cosine schedule; returns it in evaluation mode."""
     torch.manual_seed(settings.seed)
     network = GlimpseNet(len(samples.classes), settings.network)
@@ -143,7 +141,8 @@ def training_flows(samples: SampleSet) -> Tensor:
 
 
 def _half_size(images: Tensor) -> Tensor:
-    return functional.avg_pool2d(images.flatten(0, 1), 2).unflatten(0, images.shape[:2])
+    halved: Tensor = functional.avg_pool2d(images.flatten(0, 1), 2)
+    return halved.reshape(*images.shape[:2], *halved.shape[1:])
 
 
 def expanded_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
@@ -182,7 +181,7 @@ def network_features(network: GlimpseNet, samples: SampleSet, batch: int = 64) -
 def all_features(network: GlimpseNet, samples: SampleSet) -> F64:
     """The 224 features of every sample: float64 (n, 224), NaN where a modality is missing."""
     by_hand = np.stack([handcrafted(samples.evidence(i)) for i in range(len(samples))])
-    return np.concatenate([network_features(network, samples), by_hand], axis=1).astype(np.float64)
+    return np.asarray(np.concatenate([network_features(network, samples), by_hand], axis=1), dtype=np.float64)
 
 
 def svm_views(samples: SampleSet, settings: TrainingSettings) -> SampleSet:
@@ -197,7 +196,9 @@ def svm_views(samples: SampleSet, settings: TrainingSettings) -> SampleSet:
     return joined([drawn, drawn.subset(also).flow_only()]) if len(also) else drawn
 
 
-def fit_svm(features: F64, samples: SampleSet, settings: TrainingSettings) -> tuple[Pipeline, dict[str, float]]:
+def fit_svm(
+    features: F64, samples: SampleSet, settings: TrainingSettings
+) -> tuple[Pipeline, dict[str, float]]:
     """Choose C and γ by grid search, then fit scaler, imputer and calibrated SVC on everything."""
     splits = folds(samples, settings.svm.folds, settings.seed)
     grid = GridSearchCV(
@@ -207,7 +208,10 @@ def fit_svm(features: F64, samples: SampleSet, settings: TrainingSettings) -> tu
         cv=splits,
         refit=False,
     )
-    with np.errstate(invalid="ignore"), warnings.catch_warnings():  # a small fold may lack a class; its recall then is not counted
+    with (
+        np.errstate(invalid="ignore"),
+        warnings.catch_warnings(),
+    ):  # a small fold may lack a class; its recall then is not counted
         warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
         grid.fit(features, samples.labels)
     c, gamma = float(grid.best_params_["svc__C"]), float(grid.best_params_["svc__gamma"])
@@ -222,7 +226,9 @@ def fit_svm(features: F64, samples: SampleSet, settings: TrainingSettings) -> tu
 def folds(samples: SampleSet, count: int, seed: int) -> Splits:
     """Stratified folds, grouped by subject where every class has subjects enough."""
     labels = samples.labels
-    owners: Counter[int] = Counter(label for label, _ in set(zip(labels.tolist(), samples.subjects, strict=True)))
+    owners: Counter[int] = Counter(
+        label for label, _ in set(zip(labels.tolist(), samples.subjects, strict=True))
+    )
     if min(owners.values()) >= count:
         grouped = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
         splits: Splits = list(grouped.split(labels, labels, samples.subjects))

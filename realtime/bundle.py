@@ -79,7 +79,9 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
     classes = _classes(folder, description)
     found = content_id(contents[NETWORK], contents[SVM])
     if description.get("id") != found:
-        raise BundleError(f"bundle {folder} is damaged: its id does not fit its files; copy or export it again")
+        raise BundleError(
+            f"bundle {folder} is damaged: its id does not fit its files; copy or export it again"
+        )
     svm = load_svm(contents[SVM], str(folder / SVM))
     _check_svm(folder, svm, classes)
     name = str(description.get("name", folder.name))
@@ -120,7 +122,9 @@ def load_svm(data: bytes, name: str) -> ProbabilityModel:
     try:
         untrusted = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
         if untrusted:
-            raise BundleError(f"{name} holds types that are not trusted: {', '.join(untrusted)}; do not use it")
+            raise BundleError(
+                f"{name} holds types that are not trusted: {', '.join(untrusted)}; do not use it"
+            )
         return cast(ProbabilityModel, skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
     except UntrustedTypesFoundException as error:
         raise BundleError(f"{name} holds types that are not trusted; do not use it") from error
@@ -139,7 +143,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
         raise BundleError(f"cannot read {folder / DESCRIPTION}: export the bundle again") from error
     schema = description.get("schema") if isinstance(description, dict) else None
     if schema != SCHEMA:
-        raise BundleError(f"bundle {folder} has schema {schema!r}, this version reads {SCHEMA!r}: export it again")
+        raise BundleError(
+            f"bundle {folder} has schema {schema!r}, this version reads {SCHEMA!r}: export it again"
+        )
     return cast(dict[str, Any], description)
 
 
@@ -177,13 +183,17 @@ def _classes(folder: Path, description: Mapping[str, Any]) -> tuple[str, ...]:
     classes = description.get("classes")
     fine = isinstance(classes, list) and len(classes) >= 2 and all(isinstance(name, str) for name in classes)
     if not fine or len(set(cast(list[str], classes))) != len(cast(list[str], classes)):
-        raise BundleError(f"bundle {folder} has wrong classes {classes!r}: two or more different names are needed")
+        raise BundleError(
+            f"bundle {folder} has wrong classes {classes!r}: two or more different names are needed"
+        )
     return tuple(cast(list[str], classes))
 
 
 def _check_svm(folder: Path, svm: ProbabilityModel, classes: tuple[str, ...]) -> None:
     known = np.asarray(getattr(svm, "classes_", ()))
     if not np.array_equal(known, np.arange(len(classes))):
-        raise BundleError(f"bundle {folder} has wrong classes: its SVM knows {len(known)}, it names {len(classes)}")
+        raise BundleError(
+            f"bundle {folder} has wrong classes: its SVM knows {len(known)}, it names {len(classes)}"
+        )
     if getattr(svm, "n_features_in_", None) != len(FEATURE_NAMES):
         raise BundleError(f"bundle {folder} has an SVM for another number of features: train it again")

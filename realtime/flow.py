@@ -99,7 +99,7 @@ class FlowMeter:
         """Flow before → now on the 16×16 grid, in percent of the eye distance."""
         c = self.config
         flow = np.empty((c.size_px, c.size_px, 2), np.float32)
-        flow = cv2.calcOpticalFlowFarneback(
+        cv2.calcOpticalFlowFarneback(
             before, now, flow, 0.5, c.levels, c.winsize, c.iterations, c.poly_n, c.poly_sigma, 0
         )
         grid = np.asarray(cv2.resize(flow, (GRID, GRID), interpolation=cv2.INTER_AREA), dtype=np.float64)

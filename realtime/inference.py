@@ -112,7 +112,9 @@ def _installed(name: str) -> bool:
     return True
 
 
-_DOUBLE = "onnxruntime and onnxruntime-gpu are both installed, which breaks CUDA: uninstall both, reinstall -gpu"
+_DOUBLE = (
+    "onnxruntime and onnxruntime-gpu are both installed, which breaks CUDA: uninstall both, reinstall -gpu"
+)
 
 
 def _refuse_double_install() -> None:

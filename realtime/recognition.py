@@ -50,7 +50,8 @@ class Recognizer:
             batch = evidence[start : start + _BATCH]
             inputs = [network_input(item) for item in batch]
             cnn = self._session.features(
-                np.concatenate([frames for frames, _ in inputs]), np.concatenate([flows for _, flows in inputs])
+                np.concatenate([frames for frames, _ in inputs]),
+                np.concatenate([flows for _, flows in inputs]),
             )
             by_hand = np.stack([handcrafted(item) for item in batch])
             parts.append(np.concatenate([cnn, by_hand], axis=1).astype(np.float64))

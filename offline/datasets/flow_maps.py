@@ -45,7 +45,9 @@ def load_flow_maps(root: Path) -> SampleSet:
     flows = np.full((len(clips), 3, 2, FACE_SIZE, FACE_SIZE), np.nan, dtype=np.float32)
     for index, clip in enumerate(clips):
         field = crop_flow_to_face(map_to_flow(_read(clip.path)))
-        flows[index, 0] = [cv2.resize(part, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_CUBIC) for part in field]
+        flows[index, 0] = [
+            cv2.resize(part, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_CUBIC) for part in field
+        ]
     return sample_set(flows, [clip.label for clip in clips], MEGC_CLASSES, [clip.subject for clip in clips])
 
 

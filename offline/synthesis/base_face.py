@@ -11,11 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
-import mediapipe as mp
 import numpy as np
 import skimage.data
 
 from realtime.errors import DataError
+from realtime.faces.landmarks import eye_centres
+from realtime.faces.mesh import FaceMesh, load_mediapipe, quiet_stderr
 from realtime.types import F32, F64, U8, readonly
 
 UNIT_PX = 120.0
@@ -24,9 +25,6 @@ ORIGIN_PX = (500.0, 300.0)
 """Midpoint between the eyes in the levelled portrait."""
 SIZE_PX = (1000, 960)
 """Width and height of the levelled portrait."""
-
-EYES = {"left": (362, 263), "right": (133, 33)}
-"""Inner and outer corner of each eye in mediapipe's face mesh."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,18 +85,17 @@ def _find_landmarks(photo: U8, name: str) -> F64:
 
 
 def _mesh(image: U8) -> F64 | None:
-    with mp.solutions.face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1) as mesh:
-        found = mesh.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).multi_face_landmarks
-    if not found:
-        return None
-    height, width = image.shape[:2]
-    points = np.array([(point.x, point.y) for point in found[0].landmark], dtype=np.float64)
-    return points[:468] * (width, height)
+    mesh = FaceMesh(0.5)
+    try:
+        points = mesh.landmarks(image)
+    finally:
+        mesh.close()
+    return None if points is None else points[:, :2].astype(np.float64)
 
 
 def _levelling(landmarks: F64) -> F64:
     """Similarity (2, 3) from the photo to the levelled portrait."""
-    left, right = (landmarks[list(EYES[side])].mean(axis=0) for side in ("left", "right"))
+    left, right = eye_centres(landmarks)
     along = (left - right) / np.hypot(*(left - right)) ** 2 * UNIT_PX
     linear = np.array([[along[0], along[1]], [-along[1], along[0]]])
     shift = np.array(ORIGIN_PX) - linear @ ((left + right) / 2)
@@ -106,7 +103,8 @@ def _levelling(landmarks: F64) -> F64:
 
 
 def _find_person(image: U8) -> F32:
-    with mp.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmentation:
+    solution = load_mediapipe().selfie_segmentation
+    with quiet_stderr(), solution.SelfieSegmentation(model_selection=0) as segmentation:
         mask = segmentation.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).segmentation_mask
     steep = np.clip((np.asarray(mask, dtype=np.float32) - 0.5) / 0.4, 0.0, 1.0)
     return np.asarray(cv2.GaussianBlur(steep, (0, 0), 1.5), dtype=np.float32)

@@ -11,7 +11,14 @@ from offline.synthesis.fields import Expression
 from offline.synthesis.identities import Identity
 from offline.synthesis.lids import close_lids, shift_gaze
 from offline.synthesis.relief import face_relief
-from offline.synthesis.render import FACE_WIDTH_UNITS, FaceState, Scene, identity_scene, source_points
+from offline.synthesis.render import (
+    FACE_WIDTH_UNITS,
+    Displace,
+    FaceState,
+    Scene,
+    identity_scene,
+    source_points,
+)
 from realtime.geometry import EYE_DISTANCE, EYE_ROW, FACE_UNIT_Y
 from realtime.types import F32, F64, U8
 
@@ -19,7 +26,7 @@ SCENE_UNITS_PX = (120.0, 84.0, 56.0)
 """Resolutions at which a portrait is kept; a sample takes the coarsest that is fine enough."""
 ALIGNMENT_JITTER_PX = 0.05
 """How far the alignment of one frame is off, native pixels."""
-_GRID_STEP_PX = 4
+_GRID_STEP = 0.04
 _LOW, _HIGH = (-1.0, -0.64), (1.0, 1.98)
 """The part of the face that is rendered, face units; the canonical face and a border."""
 
@@ -50,7 +57,7 @@ def render_key_frames(
     drifting light, and then cut out as `realtime.geometry` defines, with ±3 % of misalignment.
     """
     camera = _draw_camera(rng, face_width_px)
-    states = _draw_states(rng, expression, camera, amplitude_percent)
+    states = _draw_states(rng, _tabulate(expression, camera.unit_px), camera, amplitude_percent)
     to_canonical = _draw_alignment(rng, camera.unit_px, size)
     scene = _scene(identity, camera.unit_px)
     frames = []
@@ -74,13 +81,13 @@ def _draw_camera(rng: np.random.Generator, face_width_px: tuple[float, float]) -
 
 
 def _draw_states(
-    rng: np.random.Generator, expression: Expression, camera: _Camera, amplitude_percent: tuple[float, float]
+    rng: np.random.Generator, field: Displace, camera: _Camera, amplitude_percent: tuple[float, float]
 ) -> list[FaceState]:
     """The face at onset, apex and offset."""
     amplitude = float(rng.uniform(*amplitude_percent)) / 100.0 * FACE_WIDTH_UNITS
     levels = (0.0, 1.0, float(rng.uniform(-0.05, 0.2)))
     closures = _draw_closures(rng)
-    gaze = np.cumsum(rng.normal(0.0, 0.012, 3) * (rng.random(3) < 0.3)) + rng.normal(0.0, 0.01)
+    gaze = np.cumsum(rng.normal(0.0, 0.012, 3) * (rng.random(3) < 0.2))
     light = float(rng.uniform(0.75, 1.12))
     pixel = 0.2 / camera.unit_px
     pose = rng.normal(0.0, 0.02, 2)
@@ -92,7 +99,7 @@ def _draw_states(
             scale=1.0 + float(rng.normal(0.0, 0.5 * pixel)),
             yaw=float(pose[0] + rng.normal(0.0, pixel)),
             pitch=float(pose[1] + rng.normal(0.0, pixel)),
-            moves=((expression.displacement, amplitude * level),),
+            moves=((field, amplitude * level),),
             closure=closure,
             gaze=float(look),
             brightness=light * (1.0 + index * camera.drift),
@@ -127,16 +134,36 @@ def _scene(identity: Identity, unit_px: float) -> Scene:
     return identity_scene(identity, enough[-1] if enough else SCENE_UNITS_PX[0])
 
 
+def _native_size(unit_px: float) -> tuple[int, int]:
+    width, height = (round((high - low) * unit_px) for low, high in zip(_LOW, _HIGH, strict=True))
+    return width, height
+
+
+def _lay_grid(unit_px: float) -> tuple[F64, F64, int]:
+    """Coarse grid over the native picture: x, y in face units and the step in pixels."""
+    width, height = _native_size(unit_px)
+    step = max(1, round(_GRID_STEP * unit_px))
+    across = _LOW[0] + (np.arange(-(-width // step)) + 0.5) * step / unit_px
+    down = _LOW[1] + (np.arange(-(-height // step)) + 0.5) * step / unit_px
+    x, y = np.meshgrid(across, down)
+    return x, y, step
+
+
+def _tabulate(expression: Expression, unit_px: float) -> Displace:
+    """The expression on the grid, once for the three frames: they differ by far less than its bumps."""
+    x, y, _ = _lay_grid(unit_px)
+    field = expression.displacement(x, y)
+    return lambda _x, _y: field
+
+
 def _render(scene: Scene, lids: F64, state: FaceState, unit_px: float) -> F32:
     """The native picture of the face without noise: float32 (h, w, 3) BGR."""
-    width, height = (round((high - low) * unit_px) for low, high in zip(_LOW, _HIGH, strict=True))
-    columns, rows = -(-width // _GRID_STEP_PX), -(-height // _GRID_STEP_PX)
-    across = _LOW[0] + (np.arange(columns) + 0.5) * _GRID_STEP_PX / unit_px
-    down = _LOW[1] + (np.arange(rows) + 0.5) * _GRID_STEP_PX / unit_px
-    grid_x, grid_y = np.meshgrid(across, down)
+    width, height = _native_size(unit_px)
+    grid_x, grid_y, step = _lay_grid(unit_px)
+    rows, columns = grid_x.shape
     moved = source_points(grid_x, grid_y, state, face_relief(grid_x, grid_y), np.ones_like(grid_x))
     shift = np.dstack([moved[0] - grid_x, moved[1] - grid_y]).astype(np.float32)
-    fine = cv2.resize(shift, (columns * _GRID_STEP_PX, rows * _GRID_STEP_PX), interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(shift, (columns * step, rows * step), interpolation=cv2.INTER_LINEAR)
     x = (fine[:height, :width, 0] + (_LOW[0] + (np.arange(width) + 0.5) / unit_px)).astype(np.float32)
     y = (fine[:height, :width, 1] + (_LOW[1] + (np.arange(height) + 0.5) / unit_px)[:, None]).astype(
         np.float32

@@ -159,7 +159,7 @@ class FrameRenderer:
         self._scene = compose_scene(
             identity, unit, scene_size, (self._origin[0] * factor, self._origin[1] * factor)
         )
-        self._step = max(2, round(0.05 * self._unit_px))
+        self._step = max(1, round(0.04 * self._unit_px))
         self._lay_grid(size)
         self._rest = self._render_rest(size)
 

@@ -18,6 +18,9 @@ from offline.synthesis.truth import Confounder, TrueEvent, Truth
 from realtime.errors import UsageError
 from realtime.types import U8
 
+MOST_PERCENT = 3.5
+"""Beyond this the narrowest action units would fold the skin over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Confounders:
@@ -75,7 +78,10 @@ class StreamPlan:
                 40.0 <= self.face_width_px <= min(self.width, self.height),
                 f"face width is {self.face_width_px:g} px: use 40 to the picture's shorter side",
             ),
-            (0.0 < low <= high <= 5.0, f"amplitude is {low:g} to {high:g} %: use 0 < low <= high <= 5"),
+            (
+                0.0 < low <= high <= MOST_PERCENT,
+                f"amplitude is {low:g} to {high:g} %: use 0 < low <= high <= {MOST_PERCENT:g}",
+            ),
             (self.events >= 0, f"{self.events} events: use 0 or more"),
             (self.seed >= 0, f"seed is {self.seed}: use 0 or more"),
             (bool(self.classes) and not unknown, f"classes {unknown}: use some of {', '.join(MIXTURES)}"),

@@ -23,7 +23,7 @@ _BLANK: U8 = np.zeros((64, 64, 3), np.uint8)
 
 
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Send file descriptor 2 to nowhere: mediapipe's C++ start-up chatter has no switch."""
     sys.stderr.flush()
     saved = os.dup(2)
@@ -37,7 +37,8 @@ def _quiet_stderr() -> Iterator[None]:
         os.close(saved)
 
 
-def _load_mediapipe() -> Any:
+def load_mediapipe() -> Any:
+    """mediapipe's bundled solutions. Raises `FaceModelError` where they cannot be loaded."""
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -56,8 +57,8 @@ class FaceFinder:
     """Finds faces anywhere in an image: full-range detector first, short-range for near faces."""
 
     def __init__(self, confidence: float) -> None:
-        with _quiet_stderr():
-            detection = _load_mediapipe().face_detection
+        with quiet_stderr():
+            detection = load_mediapipe().face_detection
             self._detectors = [
                 detection.FaceDetection(model_selection=model, min_detection_confidence=confidence)
                 for model in (1, 0)
@@ -88,8 +89,8 @@ class FaceMesh:
     """The 468 landmarks of the one face in a window of the frame, tracked from call to call."""
 
     def __init__(self, confidence: float) -> None:
-        with _quiet_stderr():
-            self._mesh = _load_mediapipe().face_mesh.FaceMesh(
+        with quiet_stderr():
+            self._mesh = load_mediapipe().face_mesh.FaceMesh(
                 static_image_mode=False,
                 max_num_faces=1,
                 refine_landmarks=False,
@@ -102,7 +103,7 @@ class FaceMesh:
     def landmarks(self, window: U8) -> F32 | None:
         """(468, 3) float32 in pixels of the BGR window, or None where there is no face."""
         rgb = cv2.cvtColor(window, cv2.COLOR_BGR2RGB)
-        with contextlib.nullcontext() if self._used else _quiet_stderr():
+        with contextlib.nullcontext() if self._used else quiet_stderr():
             faces = self._mesh.process(rgb).multi_face_landmarks
         self._used = True
         if not faces:
@@ -114,7 +115,7 @@ class FaceMesh:
     def reset(self) -> None:
         """Forget the tracked face: the next call detects anew."""
         if self._used:
-            with _quiet_stderr():
+            with quiet_stderr():
                 self._mesh.reset()
                 self._mesh.process(_BLANK)
             self._used = False

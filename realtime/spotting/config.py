@@ -33,16 +33,19 @@ class SpotterConfig:
     """How long after the second peak the decision waits, s."""
     micro_max_s: float = 0.5
     """Longest micro-expression, s (Yan et al. 2013); longer ones are macro-expressions."""
-    tolerance_s: float = 0.03
-    """Measured durations may exceed `micro_max_s` by this much, the error of the measurement, s."""
     min_duration_s: float = 0.1
     """Shorter movements are noise or twitches of the image, s."""
     macro_max_s: float = 4.0
     """Longest macro-expression that is looked for, s."""
     max_return: float = 0.3
     """A movement counts when it falls back below this share of its peak."""
+    blink_closure: float = 0.08
+    """A movement during which the eyes close by more than this share is a blink …"""
+    blink_lid_ratio: float = 0.8
+    """… where the lids move more than this many times the rest of the face."""
     max_lid_ratio: float = 1.3
-    """A movement whose lids move more than this many times the rest is a blink."""
+    """A movement whose lids move more than this many times the rest is the eyes' own: a blink or a gaze
+    shift (and, alas, a lid raiser, AU 5, that comes alone)."""
     max_micro_motion: float = 6.0
     """A micro-expression moves no region further than this, percent of the eye distance."""
     max_head_ratio: float = 6.0
@@ -61,7 +64,7 @@ class SpotterConfig:
                 raise ConfigError(f"spotter.{field.name} must be above 0, not {value}")
         if not -1.0 <= self.opposite < 0.0:
             raise ConfigError(f"spotter.opposite is a cosine in -1..0, not {self.opposite}")
-        for name in ("close_ratio", "balance", "max_return", "min_explained"):
+        for name in ("close_ratio", "balance", "max_return", "blink_closure", "min_explained"):
             if getattr(self, name) >= 1.0:
                 raise ConfigError(f"spotter.{name} is a share below 1, not {getattr(self, name)}")
         if not self.min_duration_s < self.micro_max_s < self.macro_max_s:

@@ -23,6 +23,8 @@ class Sample:
     """(34,) u and v of 17 regions, percent of the eye distance."""
     lids: float
     """Larger motion of the two lids, same unit."""
+    aperture: float
+    """Opening of the eyes, height over width."""
     rigid: float
     residual: float
 
@@ -38,6 +40,7 @@ class Stretch:
     vectors: F64
     """(n, 34)"""
     lids: F64
+    aperture: F64
     rigid: F64
     residual: F64
 
@@ -72,6 +75,7 @@ class History:
             delay_s=np.array([s.delay_s for s in kept]),
             vectors=np.array([s.vector for s in kept]).reshape(len(kept), -1),
             lids=np.array([s.lids for s in kept]),
+            aperture=np.array([s.aperture for s in kept]),
             rigid=np.array([s.rigid for s in kept]),
             residual=np.array([s.residual for s in kept]),
         )

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime.geometry import REGION_NAMES
 from realtime.spotting.config import SpotterConfig
@@ -157,15 +158,15 @@ class Spotter:
         course = measure(stretch, direction, pair.sigma)
         if course is None or not self._is_facial(course, pair, stretch):
             return None
-        duration_s = course.offset_s - course.onset_s
-        is_micro = duration_s <= self.config.micro_max_s + self.config.tolerance_s
-        if is_micro and float(course.peak.max()) > self.config.max_micro_motion:
-            return None
         onset, apex, offset = (
             int(np.argmin(np.abs(stretch.time_s - t)))
             for t in (course.onset_s, course.apex_s, course.offset_s)
         )
         if not onset < apex < offset:
+            return None
+        duration_s = float(stretch.time_s[offset] - stretch.time_s[onset])
+        is_micro = duration_s <= self.config.micro_max_s + 1e-6
+        if is_micro and float(course.peak.max()) > self.config.max_micro_motion:
             return None
         largest = max(float(course.peak.max()), 1e-12)
         return KeyFrames(
@@ -190,10 +191,18 @@ class Spotter:
         return (
             course.returned < self.config.max_return
             and course.offset_s - course.onset_s >= self.config.min_duration_s
-            and float(stretch.lids[during].max()) <= self.config.max_lid_ratio * float(moved)
+            and not self._is_of_the_eyes(pair, stretch, during, float(moved))
             and float(np.median(stretch.rigid[during])) <= self.config.max_head_ratio * residual
             and course.explained >= self.config.min_explained
         )
+
+    def _is_of_the_eyes(self, pair: _Pair, stretch: Stretch, during: NDArray[np.bool_], moved: float) -> bool:
+        before = stretch.aperture[stretch.time_s <= pair.first.start_s]
+        open_eyes = float(np.median(before)) if before.size else float(stretch.aperture.max())
+        closure = 1.0 - float(stretch.aperture[during].min()) / max(open_eyes, 1e-6)
+        ratio = float(stretch.lids[during].max()) / max(moved, 1e-6)
+        blink = closure > self.config.blink_closure and ratio > self.config.blink_lid_ratio
+        return blink or ratio > self.config.max_lid_ratio
 
     def _lag(self) -> float:
         latest = self._history.since(self._last_s or 0.0)
@@ -208,6 +217,7 @@ def _sample(motion: Motion, vector: F64, delay_s: float) -> Sample:
         delay_s=delay_s,
         vector=vector,
         lids=float(np.linalg.norm(motion.lids, axis=1).max()),
+        aperture=motion.aperture,
         rigid=motion.rigid,
         residual=motion.residual,
     )

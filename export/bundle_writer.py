@@ -1,0 +1,87 @@
+"""Writes a bundle: everything is checked in memory first, then the folder appears at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from export.card import model_card
+from export.parity import check_network, check_svm
+from export.to_onnx import network_to_onnx
+from offline.trained_model import load_trained, svm_bytes
+from realtime.bundle import CARD, DESCRIPTION, NETWORK, SCHEMA, SVM, content_id, load_bundle, load_svm
+from realtime.errors import OutputError
+from realtime.features.spec import FEATURE_SPEC_ID
+
+MAX_BYTES = 5_000_000
+
+
+def export_bundle(trained: Path, out: Path, name: str, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a trained model into a bundle folder; returns what bundle.json says.
+
+    Args:
+        trained: folder written by `glimpse-offline train`.
+        out: bundle folder; an older bundle there is replaced, anything else is left alone.
+        name: name of the bundle.
+        notes: further facts for bundle.json and the model card, e.g. "evaluations".
+
+    Raises OutputError where ONNX or the saved SVM do not agree with what was trained, the bundle grows
+    beyond 5 MB, or the folder cannot be written; then nothing is left behind. DataError for `trained`.
+    """
+    if out.exists() and not (out.is_dir() and ((out / DESCRIPTION).is_file() or not any(out.iterdir()))):
+        raise OutputError(f"{out} exists and is no bundle: give another folder")
+    model, about = load_trained(trained)
+    network, svm = network_to_onnx(model.network), svm_bytes(model)
+    difference = check_network(model, network)
+    check_svm(model, load_svm(svm, SVM))
+    description = {
+        "schema": SCHEMA,
+        "name": name,
+        "id": content_id(network, svm),
+        "classes": list(model.classes),
+        "feature_spec": FEATURE_SPEC_ID,
+        "training_data": about.get("training_data", {}),
+        "metrics": about.get("metrics", {}),
+        "settings": asdict(model.settings),
+        "svm_choice": model.svm_choice,
+        "training_curve": [asdict(record) for record in model.curve],
+        "library_versions": about.get("versions", {}),
+        "largest_difference_to_torch": difference,
+        **notes,
+    }
+    contents = {NETWORK: network, SVM: svm, CARD: model_card(description).encode("utf-8")}
+    description["files"] = {
+        file: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for file, data in contents.items()
+    }
+    contents[DESCRIPTION] = (json.dumps(description, indent=2) + "\n").encode("utf-8")
+    size = sum(len(data) for data in contents.values())
+    if size > MAX_BYTES:
+        raise OutputError(
+            f"the bundle takes {size} bytes, more than {MAX_BYTES}: lower svm.max_samples and train again"
+        )
+    _write(out, contents)
+    return description
+
+
+def _write(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Write beside the target, verify by loading, then move into place."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
+            folder = Path(scratch) / "bundle"
+            folder.mkdir()
+            for file, data in contents.items():
+                (folder / file).write_bytes(data)
+            load_bundle(folder)
+            if out.exists():
+                shutil.rmtree(out)
+            folder.rename(out)
+    except OSError as error:
+        raise OutputError(f"cannot write the bundle to {out}: {error.strerror}") from error

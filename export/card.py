@@ -1,0 +1,104 @@
+"""The model card of a bundle, in Markdown (after Mitchell et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SYNTHETIC = """\
+It learned from synthetic data alone: no picture, video or flow map of a real person was trained on. The
+flow samples are sums of Gaussian action-unit fields, head residue, blinks and noise; the rendered samples
+are three-dimensional-looking warps of one public-domain portrait, repainted into many identities, seen by
+a synthetic camera and measured by the same code as live video.
+
+The recipe of the synthetic flow is not blind. Crop geometry, noise level and the first choice of channels
+were settled with the MEGC 2019 flow maps and their scores in sight, and so were epochs, label smoothing
+and the strength of the augmentation. No real sample was trained on, but figures on those maps are
+optimistic to that degree.
+"""
+
+_DATASET = """\
+It learned from a dataset that its user holds under that dataset's licence ({folder}). Check that licence
+before the bundle is passed on.
+"""
+
+_LIMITS = """\
+## Limits
+
+- Posed or spontaneous, culture, age, skin, glasses, beards, occlusion: none of it was measured. The
+  synthetic identities come from one portrait.
+- A class says which muscles moved as they do in such examples. It is no reading of what a person feels,
+  and no evidence of lying: this is no lie detector.
+- The probabilities are calibrated on the training data's kind, not on yours. A person must check every
+  finding before anything follows from it.
+- It knows no class "other": every movement that the spotter hands over gets one of its classes.
+
+## Not allowed
+
+It must not be used to infer the emotions of people at work or in education; the European Union forbids
+that (AI Act, Regulation (EU) 2024/1689, Article 5(1)(f)). It must not be used on people who have not
+agreed to it, nor to decide about anyone.
+"""
+
+
+def model_card(description: Mapping[str, Any]) -> str:
+    """The card of a bundle from what its bundle.json says."""
+    return "\n".join(
+        [
+            f"# Model card: {description['name']} ({description['id']})\n",
+            "Recognises the class of a facial micro-expression from its onset, apex and offset frames, or",
+            "from the optical flow between them.\n",
+            f"Classes: {', '.join(description['classes'])}. Feature spec: {description['feature_spec']}.\n",
+            "## What it learned from\n",
+            _data(description["training_data"]),
+            _commands(description.get("commands", [])),
+            "## Figures\n",
+            _curve(description["training_curve"]),
+            *[_figure(name.replace("_", " "), score) for name, score in description["metrics"].items()],
+            *[_evaluation(item) for item in description.get("evaluations", [])],
+            "",
+            _LIMITS,
+        ]
+    )
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    if data.get("kind") != "synthetic":
+        return _DATASET.format(folder=data.get("dataset_folder") or "not recorded")
+    counts = ", ".join(f"{name} {count}" for name, count in data["per_class"].items())
+    return (
+        f"{data['direct_flow_samples']} samples of directly drawn flow and {data['rendered_samples']} "
+        f"samples with rendered key frames, {data['subjects']} synthetic subjects ({counts}).\n\n{_SYNTHETIC}"
+    )
+
+
+def _commands(commands: list[str]) -> str:
+    if not commands:
+        return ""
+    return "\n".join(["## How to remake it\n", *(f"    {line}" for line in commands), ""])
+
+
+def _curve(curve: list[Mapping[str, Any]]) -> str:
+    first, last = curve[0], curve[-1]
+    epochs = f"in the first of {len(curve)} epochs, {last['loss']:.3f} in the last"
+    return f"- training loss: {first['loss']:.3f} {epochs}"
+
+
+def _figure(name: str, score: Mapping[str, Any]) -> str:
+    recall = ", ".join(
+        f"{label} {value:.2f}" for label, value in score["per_class_recall"].items() if value is not None
+    )
+    return (
+        f"- {name}: {score['total_samples']} samples, accuracy {score['overall_accuracy']:.3f}, "
+        f"UF1 {score['uf1']:.3f}, UAR {score['uar']:.3f} (recall: {recall})"
+    )
+
+
+def _evaluation(result: Mapping[str, Any]) -> str:
+    data, interval = result["data"], result["interval_95"]
+    what = "real flow maps" if data["kind"] == "flow-maps" else "synthetic samples"
+    return (
+        _figure(f"{what}, {data['subjects']} subjects", result)
+        + "; 95 % bootstrap interval over subjects: "
+        + "; ".join(f"{name.upper()} {low:.3f}..{high:.3f}" for name, (low, high) in interval.items())
+    )

@@ -1,0 +1,76 @@
+"""From an annotated clip to evidence, through the same tracker and aligner as the live route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.errors import DataError
+from realtime.faces import FaceAligner, FaceTracker, warp_together
+from realtime.features.key_flow import evidence_from_faces
+from realtime.features.spec import FLOW_FACE_SIZE
+from realtime.sources import open_source
+from realtime.types import AlignedFace, Frame, KeyFrameEvidence
+
+LEAD_FRAMES = 40
+"""Frames before the onset that the alignment gets to settle on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One annotated movement in a video file or a folder of numbered images."""
+
+    path: Path
+    onset: int
+    """Frame numbers, 0-based in the order of the frames, as glimpse writes them itself."""
+    apex: int
+    offset: int
+    label: str
+    subject: str
+    where: str
+    """Where the annotation stands, for messages: file and line."""
+
+
+def clip_evidence(clip: Clip, tracker: FaceTracker) -> KeyFrameEvidence:
+    """Key frames and flows of a clip.
+
+    Raises:
+        SourceError: the clip cannot be read.
+        DataError: the annotation points beyond the last frame, or a key frame shows no face.
+    """
+    faces = _key_faces(clip, tracker)
+    wanted = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
+    for name, index in wanted.items():
+        if index not in faces:
+            raise DataError(
+                f"{clip.where}: no face in frame {index} ({name}) of {clip.path}, or it has no such frame"
+            )
+    apex = faces[clip.apex]
+    chosen = [faces[clip.onset], apex, faces[clip.offset]]
+    return evidence_from_faces(warp_together(chosen, FLOW_FACE_SIZE, like=apex))
+
+
+def _key_faces(clip: Clip, tracker: FaceTracker) -> dict[int, AlignedFace]:
+    tracker.reset()
+    aligner = FaceAligner()
+    faces: dict[int, AlignedFace] = {}
+    for frame in _frames(clip):
+        face = tracker.push(frame)
+        if face is None:
+            aligner.reset()
+            continue
+        aligned = aligner.push(frame, face)
+        if frame.index in (clip.onset, clip.apex, clip.offset):
+            faces[frame.index] = aligned
+    return faces
+
+
+def _frames(clip: Clip) -> Iterator[Frame]:
+    """The readable frames from a little before the onset up to the offset."""
+    with open_source(clip.path) as source:
+        for frame in source:
+            if isinstance(frame, Frame) and frame.index >= clip.onset - LEAD_FRAMES:
+                yield frame
+            if frame.index >= clip.offset:
+                return

@@ -1,0 +1,80 @@
+"""A very small model bundle, made by hand in a second: the network is one matrix, the SVM fits noise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import skops.io
+from onnx import TensorProto, helper, numpy_helper
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from realtime.bundle import CARD, DESCRIPTION, FILES, NETWORK, SCHEMA, SVM, content_id
+from realtime.features.spec import CNN_SIZE, FEATURE_NAMES, FEATURE_SPEC_ID
+
+CLASSES = ("happiness", "disgust", "surprise")
+
+
+def network() -> bytes:
+    """An ONNX model of the right signature: the means over the pictures times a fixed matrix."""
+    shape = ("n", 3, 3, 64, 64)
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("frames", "flows")]
+    output = helper.make_tensor_value_info("features", TensorProto.FLOAT, ("n", CNN_SIZE))
+    weights = np.random.default_rng(0).normal(size=(18, CNN_SIZE)).astype(np.float32)
+    constants = [
+        numpy_helper.from_array(np.array([3, 4], np.int64), "axes"),
+        numpy_helper.from_array(np.array([0, 18], np.int64), "flat"),
+        numpy_helper.from_array(weights, "weights"),
+    ]
+    nodes = [
+        *(
+            helper.make_node("ReduceMean", [name, "axes"], [f"{name}_mean"], keepdims=0)
+            for name in ("frames", "flows")
+        ),
+        helper.make_node("Concat", ["frames_mean", "flows_mean"], ["both"], axis=1),
+        helper.make_node("Reshape", ["both", "flat"], ["row"]),
+        helper.make_node("MatMul", ["row", "weights"], ["features"]),
+    ]
+    graph = helper.make_graph(nodes, "tiny", inputs, [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def svm() -> bytes:
+    """A fitted scaler and calibrated SVM over 224 features."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % len(CLASSES)
+    samples = rng.normal(size=(60, len(FEATURE_NAMES))) + labels[:, None]
+    machine = CalibratedClassifierCV(SVC(class_weight="balanced"), method="sigmoid", ensemble=False, cv=3)
+    return bytes(skops.io.dumps(make_pipeline(StandardScaler(), machine).fit(samples, labels)))
+
+
+def write_bundle(folder: Path, **changes: Any) -> Path:
+    """Write the bundle; `changes` replace entries of bundle.json."""
+    contents = {NETWORK: network(), SVM: svm(), CARD: b"# tiny\n"}
+    assert set(contents) == set(FILES)
+    description = {
+        "schema": SCHEMA,
+        "name": "tiny",
+        "id": content_id(contents[NETWORK], contents[SVM]),
+        "classes": list(CLASSES),
+        "feature_spec": FEATURE_SPEC_ID,
+        "files": {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+            for name, data in contents.items()
+        },
+        **changes,
+    }
+    folder.mkdir()
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    (folder / DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
+    return folder

@@ -1,0 +1,277 @@
+"""Bundles, inference, recognition and export, on a tiny trained model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skops.io
+
+torch = pytest.importorskip("torch")
+
+from export import bundle_writer, parity
+from export.bundle_writer import export_bundle
+from export.cli import main as export_main
+from offline.trained_model import load_trained
+from offline.training import all_features
+from realtime import inference
+from realtime.bundle import CARD, NETWORK, SVM, find_bundle, load_bundle, shipped_bundles
+from realtime.errors import BundleError, DataError, DeviceError, OutputError
+from realtime.inference import CnnSession
+from realtime.recognition import Recognizer
+from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folder
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A bundle folder of the test's own."""
+    return shutil.copytree(tiny_bundle(), tmp_path / "bundle")
+
+
+@pytest.fixture
+def describe(bundle):
+    """Change bundle.json."""
+
+    def change(**changes):
+        path = bundle / "bundle.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def replace_file(bundle, describe, name, data):
+    """Put other bytes into a bundle, with honest checksums."""
+    (bundle / name).write_bytes(data)
+    files = json.loads((bundle / "bundle.json").read_text())["files"]
+    files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    from realtime.bundle import content_id
+
+    describe(files=files, id=content_id((bundle / NETWORK).read_bytes(), (bundle / SVM).read_bytes()))
+
+
+def one_line_refusal(bundle, words):
+    with pytest.raises(BundleError) as caught:
+        load_bundle(bundle)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bundle_is_loaded_and_verified(bundle):
+    loaded = load_bundle(bundle)
+    assert loaded.name == "tiny"
+    assert loaded.classes == tiny_samples().classes
+    assert loaded.folder == bundle
+    assert sum(path.stat().st_size for path in bundle.iterdir()) < 5_000_000
+
+
+@pytest.mark.parametrize("name", [NETWORK, SVM, CARD])
+def test_a_changed_byte_is_refused(bundle, name):
+    data = bytearray((bundle / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / name).write_bytes(data)
+    one_line_refusal(bundle, f"{name} has changed")
+
+
+@pytest.mark.parametrize("name", [NETWORK, SVM, CARD])
+def test_a_missing_file_is_refused(bundle, name):
+    (bundle / name).unlink()
+    one_line_refusal(bundle, f"lacks {name}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": "glimpse-bundle/9"}, "schema"),
+        ({"feature_spec": "000000000000"}, "feature spec"),
+        ({"classes": ["a", "b"]}, "wrong classes"),
+        ({"classes": ["a", "a", "b", "c"]}, "wrong classes"),
+        ({"classes": "abcd"}, "wrong classes"),
+        ({"files": {}}, "does not list"),
+        ({"files": None}, "does not list"),
+        ({"id": "0"}, "damaged"),
+    ],
+)
+def test_wrong_descriptions_are_refused(bundle, describe, changes, words):
+    describe(**changes)
+    one_line_refusal(bundle, words)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
+def test_a_description_that_is_none_is_refused(bundle, text):
+    (bundle / "bundle.json").write_text(text)
+    with pytest.raises(BundleError):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/../../secret"])
+def test_a_path_that_climbs_out_is_refused(bundle, describe, name):
+    (bundle.parent / "secret").write_text("x")
+    files = json.loads((bundle / "bundle.json").read_text())["files"]
+    describe(files={**files, name: {"size": 1, "sha256": hashlib.sha256(b"x").hexdigest()}})
+    one_line_refusal(bundle, "outside its folder")
+
+
+def test_a_link_out_of_the_folder_is_refused(bundle):
+    (bundle / CARD).rename(bundle.parent / "card")
+    (bundle / CARD).symlink_to(bundle.parent / "card")
+    one_line_refusal(bundle, "outside its folder")
+
+
+def test_an_svm_with_a_type_of_its_own_is_refused(bundle, describe):
+    replace_file(bundle, describe, SVM, skops.io.dumps({"run": os.system}))
+    one_line_refusal(bundle, "not trusted")
+
+
+def test_a_pickle_is_not_opened(bundle, describe):
+    replace_file(bundle, describe, SVM, b"\x80\x04cos\nsystem\n")
+    one_line_refusal(bundle, "not a readable SVM")
+
+
+def test_another_estimator_is_refused(bundle, describe):
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(np.zeros((2, 3)))
+    replace_file(bundle, describe, SVM, skops.io.dumps(scaler))
+    one_line_refusal(bundle, "wrong classes")
+
+
+def test_a_broken_network_is_refused(bundle, describe):
+    replace_file(bundle, describe, NETWORK, b"no network")
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        Recognizer(load_bundle(bundle), "cpu")
+
+
+def test_unknown_names_list_the_shipped_bundles():
+    with pytest.raises(BundleError, match="no model bundle 'nosuch'"):
+        find_bundle("nosuch")
+    for name, folder in shipped_bundles().items():
+        assert find_bundle(name) == folder
+        load_bundle(name)
+
+
+def test_recognition_agrees_with_the_trained_model():
+    samples, model = tiny_samples(), tiny_model()
+    recognizer = Recognizer(load_bundle(tiny_bundle()), "cpu")
+    evidence = [samples.evidence(i) for i in range(len(samples))]
+    expected = all_features(model.network, samples)
+    np.testing.assert_allclose(recognizer.features(evidence), expected, atol=1e-5)
+    np.testing.assert_allclose(recognizer.probabilities(evidence), model.svm.predict_proba(expected), atol=1e-4)
+
+
+def test_the_label_is_the_argmax_and_one_by_one_equals_many():
+    samples = tiny_samples()
+    recognizer = Recognizer(load_bundle(tiny_bundle()), "cpu")
+    assert recognizer.provider == "cpu"
+    evidence = [samples.evidence(i) for i in (0, 20, 40)]
+    many = recognizer.recognize_many(evidence)
+    for item, together in zip(evidence, many, strict=True):
+        alone = recognizer.recognize(item)
+        assert alone.label == max(alone.probabilities, key=alone.probabilities.__getitem__)
+        assert tuple(alone.probabilities) == recognizer.bundle.classes
+        assert sum(alone.probabilities.values()) == pytest.approx(1.0)
+        assert dict(alone.probabilities) == pytest.approx(dict(together.probabilities), abs=1e-6)
+        assert recognizer.recognize(item) == alone
+    assert recognizer.recognize_many([]) == []
+
+
+def test_cuda_that_is_not_there_is_an_error_and_auto_says_what_it_got(monkeypatch):
+    monkeypatch.setattr(inference, "_cuda_device_present", lambda: False)
+    network = (tiny_bundle() / NETWORK).read_bytes()
+    with pytest.raises(DeviceError, match="CUDA is not available"):
+        CnnSession(network, "cuda")
+    assert CnnSession(network, "auto").provider == "cpu"
+    with pytest.raises(DeviceError, match="use auto"):
+        CnnSession(network, "tpu")
+
+
+def test_two_installed_runtimes_are_told_apart(monkeypatch):
+    monkeypatch.setattr(inference, "_installed", lambda name: True)
+    with pytest.raises(DeviceError, match="both installed"):
+        CnnSession(b"", "cuda")
+
+
+def test_telemetry_is_off_before_the_runtime_is_imported():
+    code = (
+        "import sys, os, realtime.inference as i\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        "i._runtime()\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1' and 'torch' not in sys.modules\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_trained_models_survive_the_disk():
+    model, about = load_trained(tiny_trained_folder())
+    original = tiny_model()
+    assert model.settings == original.settings
+    assert model.curve == original.curve
+    assert about["versions"]["torch"]
+    part = tiny_samples().subset(range(30, 36))
+    np.testing.assert_array_equal(all_features(model.network, part), all_features(original.network, part))
+
+
+def test_a_folder_without_a_trained_model_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no trained model"):
+        load_trained(tmp_path)
+    shutil.copytree(tiny_trained_folder(), tmp_path / "other")
+    path = tmp_path / "other" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "feature_spec": "x"}))
+    with pytest.raises(DataError, match="feature spec"):
+        load_trained(tmp_path / "other")
+
+
+def test_a_network_that_differs_is_not_exported(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
+    monkeypatch.setattr(parity, "TOLERANCE", -1.0)
+    with pytest.raises(OutputError, match="torch and ONNX differ"):
+        export_bundle(tiny_trained_folder(), tmp_path / "out", "x", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_svm_that_differs_is_not_exported(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
+
+    class Other:
+        def predict_proba(self, features):
+            return np.zeros((len(features), 4))
+
+    monkeypatch.setattr(bundle_writer, "load_svm", lambda *_: Other())
+    with pytest.raises(OutputError, match="other probabilities"):
+        export_bundle(tiny_trained_folder(), tmp_path / "out", "x", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_replaces_bundles_and_nothing_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
+    out = tmp_path / "out"
+    arguments = [str(tiny_trained_folder()), "--out", str(out), "--name", "again", "--command", "remake me"]
+    assert export_main(arguments) == 0
+    assert export_main(arguments) == 0
+    assert load_bundle(out).name == "again"
+    assert "wrote" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("keep")
+    assert export_main([str(tiny_trained_folder()), "--out", str(tmp_path / "mine"), "--name", "x"]) == 1
+    assert (tmp_path / "mine" / "diary.txt").read_text() == "keep"
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_network_holds_no_trace_of_the_machine():
+    data = (tiny_bundle() / NETWORK).read_bytes()
+    assert b".py" not in data
+    assert os.getcwd().encode() not in data
+
+
+def test_the_card_says_what_must_be_said():
+    card = (tiny_bundle() / CARD).read_text()
+    for words in ("synthetic data alone", "Article 5(1)(f)", "no lie detector", "person must check"):
+        assert words in card
