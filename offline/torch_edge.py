@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 from realtime.errors import UsageError
 
 
 def require_torch() -> None:
     """Raises UsageError where torch is not installed."""
-    if importlib.util.find_spec("torch") is None:
+    if "torch" in sys.modules:
+        found = sys.modules["torch"] is not None
+    else:
+        found = importlib.util.find_spec("torch") is not None
+    if not found:
         raise UsageError("this needs torch: pip install 'glimpse[train]'")

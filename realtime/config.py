@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import reprlib
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from realtime.quality import QualityConfig
 from realtime.spotting import SpotterConfig
 
 MAX_CONFIG_BYTES = 1_000_000
+_LARGEST_INT = 2**31 - 1
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class PipelineConfig:
 
     def __post_init__(self) -> None:
         least_s = self.spotter.micro_max_s + self.spotter.settle_s + self.flow.lag_s + 0.2
-        if self.keep_s < least_s:
+        if not self.keep_s >= least_s:
             raise ConfigError(
                 f"keep_s must be at least {least_s:.2f}, so that an event's key frames are still there"
             )
@@ -83,8 +87,9 @@ def build(kind: type[Any], data: Any, where: str) -> Any:
     values: dict[str, Any] = {}
     for key, value in data.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
-            raise ConfigError(f"{where}: unknown key '{key}'; did you mean '{near[0]}'?")
+            text = _short.repr(key) if not isinstance(key, str) else _short.repr(key)[1:-1]
+            near = difflib.get_close_matches(text, known, n=1, cutoff=0.0)
+            raise ConfigError(f"{where}: unknown key '{text}'; did you mean '{near[0]}'?")
         default = _default(known[key])
         if is_dataclass(default):
             values[key] = build(type(default), value, f"{where}: {key}")
@@ -103,10 +108,14 @@ def _default(setting: Any) -> Any:
 def _checked(default: Any, value: Any, where: str) -> Any:
     """`value` in the type of the default."""
     wanted = type(default)
+    if isinstance(value, int) and abs(value) > _LARGEST_INT:
+        raise ConfigError(f"{where}: must be a number between -{_LARGEST_INT} and {_LARGEST_INT}")
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        raise ConfigError(f"{where}: expected {wanted.__name__}, found {value!r}")
+        # a list or mapping is not shown: YAML's aliases can make a small file endless
+        found = type(value).__name__ if isinstance(value, (list, dict)) else _short.repr(value)
+        raise ConfigError(f"{where}: expected {wanted.__name__}, found {found}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{where}: must be a finite number, not {value}")
     return value

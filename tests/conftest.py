@@ -66,16 +66,12 @@ def run_route(
     found = pipeline.flush()
     events += found
     decided_at += [len(frames)] * len(found)
-    return Run(
-        tuple(events), tuple(decided_at), tuple(rows), dict(pipeline.counts), dict(pipeline.skipped)
-    )
+    return Run(tuple(events), tuple(decided_at), tuple(rows), dict(pipeline.counts), dict(pipeline.skipped))
 
 
 @pytest.fixture(scope="session")
 def film() -> Film:
-    plan = StreamPlan(
-        make_identity(2), events=2, amplitude_percent=(0.8, 1.5), confounders=CALM, **PLAN
-    )  # type: ignore[arg-type]
+    plan = StreamPlan(make_identity(2), events=2, amplitude_percent=(0.8, 1.5), confounders=CALM, **PLAN)  # type: ignore[arg-type]
     stream = SyntheticStream(plan)
     frames = tuple(
         Frame(index, index / plan.fps, readonly(image)) for index, image in enumerate(stream.frames())

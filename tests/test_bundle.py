@@ -12,8 +12,7 @@ import sys
 import numpy as np
 import pytest
 import skops.io
-
-torch = pytest.importorskip("torch")
+from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folder
 
 from export import bundle_writer, parity
 from export.bundle_writer import export_bundle
@@ -25,7 +24,6 @@ from realtime.bundle import CARD, NETWORK, SVM, find_bundle, load_bundle, shippe
 from realtime.errors import BundleError, DataError, DeviceError, OutputError
 from realtime.inference import CnnSession
 from realtime.recognition import Recognizer
-from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folder
 
 
 @pytest.fixture
@@ -161,7 +159,9 @@ def test_recognition_agrees_with_the_trained_model():
     evidence = [samples.evidence(i) for i in range(len(samples))]
     expected = all_features(model.network, samples)
     np.testing.assert_allclose(recognizer.features(evidence), expected, atol=1e-5)
-    np.testing.assert_allclose(recognizer.probabilities(evidence), model.svm.predict_proba(expected), atol=1e-4)
+    np.testing.assert_allclose(
+        recognizer.probabilities(evidence), model.svm.predict_proba(expected), atol=1e-4
+    )
 
 
 def test_the_label_is_the_argmax_and_one_by_one_equals_many():
@@ -204,7 +204,9 @@ def test_telemetry_is_off_before_the_runtime_is_imported():
         "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1' and 'torch' not in sys.modules\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

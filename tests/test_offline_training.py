@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
+from tiny_model import SETTINGS, tiny_model, tiny_samples
 
 from offline.augment import Augmenter, AugmentSettings
 from offline.network import GlimpseNet
@@ -30,7 +30,6 @@ from offline.training import (
     train,
 )
 from realtime.errors import DataError, UsageError
-from tiny_model import SETTINGS, tiny_model, tiny_samples
 
 NO_CHANGE = AugmentSettings(**{field.name: 0.0 for field in dataclasses.fields(AugmentSettings)})
 
@@ -162,7 +161,9 @@ def test_a_set_of_flow_alone_trains_without_a_warning():
 
 def test_svm_sees_each_drawn_sample_whole_and_as_flow_alone():
     samples = tiny_samples()
-    views = svm_views(samples, dataclasses.replace(SETTINGS, svm=dataclasses.replace(SETTINGS.svm, max_samples=40)))
+    views = svm_views(
+        samples, dataclasses.replace(SETTINGS, svm=dataclasses.replace(SETTINGS.svm, max_samples=40))
+    )
     assert len(views) == 40
     assert int(np.isnan(views.flows[:, 1:]).all(axis=(1, 2, 3, 4)).sum()) == 20
 

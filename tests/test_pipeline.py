@@ -92,7 +92,12 @@ def assert_same_rows(short: Run, long: Run) -> None:
     for one, other in zip(short.rows, long.rows, strict=False):
         assert one is not None
         assert other is not None
-        assert (one.index, one.time_s, one.skipped, one.pose) == (other.index, other.time_s, other.skipped, other.pose)
+        assert (one.index, one.time_s, one.skipped, one.pose) == (
+            other.index,
+            other.time_s,
+            other.skipped,
+            other.pose,
+        )
         assert (one.motion is None) == (other.motion is None)
         if one.motion is not None and other.motion is not None:
             np.testing.assert_array_equal(one.motion.regions, other.motion.regions)
@@ -138,7 +143,11 @@ def test_a_hole_inside_an_expression_gives_no_event_across_it(film: Film, pipeli
     pipeline.reset()
     run = run_route(pipeline, kept)
     from_s, to_s = film.frames[hole[0] - 1].time_s, film.frames[hole[1]].time_s
-    assert not [keys for keys in map(lambda e: e.key_frames, run.events) if keys.onset_s <= from_s < to_s <= keys.offset_s]
+    assert not [
+        keys
+        for keys in map(lambda e: e.key_frames, run.events)
+        if keys.onset_s <= from_s < to_s <= keys.offset_s
+    ]
     assert run.rows[hole[0]] is not None
     assert run.rows[hole[0]].motion is None, "the reference must lie on this side of the hole"  # type: ignore[union-attr]
 

@@ -34,7 +34,13 @@ def tiny_trained_folder() -> Path:
     from offline.trained_model import save_trained
 
     folder = Path(tempfile.mkdtemp(prefix="glimpse-tiny-")) / "trained"
-    data = {"kind": "synthetic", "direct_flow_samples": 32, "rendered_samples": 16, "subjects": 6, "per_class": {}}
+    data = {
+        "kind": "synthetic",
+        "direct_flow_samples": 32,
+        "rendered_samples": 16,
+        "subjects": 6,
+        "per_class": {},
+    }
     save_trained(folder, tiny_model(), {"training_data": data, "metrics": {}})
     return folder
 

@@ -1,0 +1,135 @@
+"""Motion measured on pictures whose motion is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from realtime.errors import ConfigError
+from realtime.flow import FlowConfig, FlowMeter
+from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y, REGION_NAMES, REGIONS, unit_grid
+from realtime.types import AlignedFace, HeadPose, Motion, readonly
+
+SIZE = 192
+POSE = HeadPose(96.0, 42.0, 105.0, 0.0, 0.0, 0.0)
+
+
+def picture() -> NDArray[np.float32]:
+    rng = np.random.default_rng(3)
+    rough = cv2.GaussianBlur(rng.uniform(0, 255, (SIZE, SIZE)).astype(np.float32), (0, 0), 2.5)
+    return np.asarray(cv2.normalize(rough, None, 30, 220, cv2.NORM_MINMAX), dtype=np.float32)  # type: ignore[call-overload]
+
+
+def moved(dx: NDArray[np.float64], dy: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The picture displaced by (dx, dy), in face units, at every pixel."""
+    columns, rows = np.meshgrid(np.arange(SIZE, dtype=np.float32), np.arange(SIZE, dtype=np.float32))
+    from_x = columns - (dx * EYE_DISTANCE * SIZE).astype(np.float32)
+    from_y = rows - (dy * FACE_UNIT_Y * SIZE).astype(np.float32)
+    return np.asarray(cv2.remap(picture(), from_x, from_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT))
+
+
+def face(image: NDArray[np.float32], index: int, fps: float = 100.0, gain: float = 1.0) -> AlignedFace:
+    """A canonical face that fills its crop."""
+    grey = np.clip(image * gain, 0, 255).astype(np.uint8)
+    return AlignedFace(
+        index=index,
+        time_s=index / fps,
+        face_id=0,
+        crop=readonly(cv2.merge([grey, grey, grey]).astype(np.uint8)),
+        grey=readonly(grey),
+        crop_to_canonical=np.array([[1 / SIZE, 0.0, 0.5 / SIZE], [0.0, 1 / SIZE, 0.5 / SIZE]]),
+        frame_to_crop=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
+        pose=POSE,
+        relief=readonly(np.zeros((16, 16), np.float32)),
+    )
+
+
+def measure(dx: NDArray[np.float64], dy: NDArray[np.float64], gain: float = 1.0) -> Motion:
+    meter = FlowMeter()
+    motion = None
+    for index in range(14):
+        motion = meter.push(face(picture(), index), 0.3)
+    motion = meter.push(face(moved(dx, dy), 14, gain=gain), 0.3)
+    assert motion is not None
+    return motion
+
+
+def bump(name: str, dx: float, dy: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A displacement of one region, face units."""
+    region = REGIONS[REGION_NAMES.index(name)]
+    x, y = unit_grid(SIZE)
+    weight = np.exp(-((x - region.x) ** 2 + (y - region.y) ** 2) / (2 * (1.5 * region.sigma) ** 2))
+    return dx * weight, dy * weight
+
+
+@pytest.mark.parametrize("name", ["mouth_corner_left", "brow_inner_right", "chin"])
+def test_a_moving_region_is_measured_where_it_is(name: str) -> None:
+    motion = measure(*bump(name, 0.012, -0.02))
+    length = np.linalg.norm(motion.regions, axis=1)
+    index = REGION_NAMES.index(name)
+    assert int(length.argmax()) == index
+    u, v = motion.regions[index]
+    assert 0.3 < u / 1.2 < 1.1
+    assert 0.3 < v / -2.0 < 1.1
+
+
+def test_the_heads_own_motion_is_removed() -> None:
+    x, y = unit_grid(SIZE)
+    shift = measure(np.full_like(x, 0.03), np.full_like(x, -0.02))
+    nearer = measure(0.02 * x, 0.02 * y)
+    for motion in (shift, nearer):
+        assert motion.rigid > 1.0
+        assert np.linalg.norm(motion.regions, axis=1).max() < 0.25 * motion.rigid
+
+
+def test_still_faces_do_not_move() -> None:
+    zero = np.zeros((SIZE, SIZE))
+    motion = measure(zero, zero)
+    assert np.abs(motion.regions).max() < 0.01
+    assert motion.rigid < 0.01
+
+
+def test_light_is_reported() -> None:
+    zero = np.zeros((SIZE, SIZE))
+    assert measure(zero, zero, gain=1.1).brightness_change == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_reference_is_one_lag_old_at_every_frame_rate() -> None:
+    for fps in (25.0, 30.0, 60.0, 200.0):
+        meter = FlowMeter()
+        lags = []
+        for index in range(int(fps)):
+            motion = meter.push(face(picture(), index, fps), 0.3)
+            if motion is not None and motion.time_s >= 0.2:
+                lags.append(motion.lag_s)
+        assert lags == pytest.approx([0.133] * len(lags), abs=0.5 / fps + 1e-9)
+        assert len(meter._faces) <= 0.2 * fps + 3
+
+
+def test_constant_pictures_give_finite_numbers() -> None:
+    for level in (0.0, 128.0, 255.0):
+        meter = FlowMeter()
+        flat = np.full((SIZE, SIZE), level, np.float32)
+        for index in range(20):
+            motion = meter.push(face(flat, index), 0.3)
+        assert motion is not None
+        assert np.isfinite(motion.regions).all()
+        assert np.isfinite([motion.rigid, motion.residual, motion.brightness_change]).all()
+
+
+def test_reset_equals_new() -> None:
+    meter = FlowMeter()
+    for index in range(20):
+        meter.push(face(picture(), index), 0.3)
+    meter.reset()
+    assert meter.push(face(picture(), 21), 0.3) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("size_px", 8), ("lag_s", 0.0), ("levels", 0), ("poly_sigma", 0.0)]
+)
+def test_impossible_settings_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        FlowConfig(**{name: value})  # type: ignore[arg-type]

@@ -1,0 +1,203 @@
+"""The spotter on hand-made motion signals: what a face would give, without a face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from realtime.errors import ConfigError
+from realtime.geometry import REGION_NAMES
+from realtime.spotting import Spotter, SpotterConfig
+from realtime.spotting.history import History, Sample
+from realtime.spotting.noise import RegionNoise
+from realtime.spotting.timing import rebuild
+from realtime.types import KeyFrames, Motion, readonly
+
+LAG_S = 0.133
+Course = Callable[[float], float]
+
+
+def pulse(onset: float, apex: float, offset: float, size: float) -> Course:
+    """A movement that rises from onset to apex and falls to offset, in raised cosines."""
+
+    def course(time_s: float) -> float:
+        if time_s <= onset or time_s >= offset:
+            return 0.0
+        share = (time_s - onset) / (apex - onset) if time_s < apex else (offset - time_s) / (offset - apex)
+        return size * 0.5 * (1.0 - float(np.cos(np.pi * share)))
+
+    return course
+
+
+def motions(
+    regions: dict[str, Course],
+    fps: float = 100.0,
+    seconds: float = 5.0,
+    lids: Course = lambda t: 0.0,
+    aperture: Course = lambda t: 0.3,
+    rigid: float = 0.3,
+    brightness: Course = lambda t: 120.0,
+    seed: int = 0,
+) -> list[Motion]:
+    """Lagged differences of the courses, on a little noise."""
+    rng = np.random.default_rng(seed)
+    lag = max(round(LAG_S * fps), 1)
+    out = []
+    for index in range(lag, int(seconds * fps)):
+        now, before = index / fps, (index - lag) / fps
+        vectors = rng.normal(0.0, 0.03, (len(REGION_NAMES), 2))
+        for name, course in regions.items():
+            vectors[REGION_NAMES.index(name), 1] += course(now) - course(before)
+        lid = lids(now) - lids(before)
+        light, light_before = brightness(now), brightness(before)
+        out.append(
+            Motion(
+                index=index,
+                time_s=now,
+                lag_s=lag / fps,
+                regions=readonly(vectors.astype(np.float32)),
+                lids=readonly(np.array([[0.0, lid], [0.0, lid]], np.float32)),
+                rigid=rigid,
+                residual=float(np.abs(vectors).mean()) + 0.05,
+                brightness=light,
+                brightness_change=(light - light_before) / light_before,
+                aperture=aperture(now),
+            )
+        )
+    return out
+
+
+def spot(signal: Sequence[Motion], config: SpotterConfig | None = None) -> list[KeyFrames]:
+    spotter = Spotter(config)
+    found = [event for motion in signal for event in spotter.push(motion)]
+    return found + list(spotter.flush())
+
+
+SMILE = pulse(2.0, 2.15, 2.36, 1.2)
+
+
+@pytest.mark.parametrize("fps", [25.0, 30.0, 60.0, 100.0, 200.0])
+def test_a_micro_expression_is_found_with_its_times(fps: float) -> None:
+    (event,) = spot(motions({"mouth_corner_left": SMILE, "mouth_corner_right": SMILE}, fps))
+    slack = 0.025 + 1.0 / fps
+    assert event.kind == "micro_expression"
+    assert event.onset_s == pytest.approx(2.0, abs=slack)
+    assert event.apex_s == pytest.approx(2.15, abs=slack)
+    assert event.offset_s == pytest.approx(2.36, abs=slack)
+    assert event.apex_frame == round(event.apex_s * fps)
+    assert max(event.regions.values()) == 1.0
+    assert {name for name, share in event.regions.items() if share > 0.5} == {
+        "mouth_corner_left",
+        "mouth_corner_right",
+    }
+
+
+def test_the_decision_uses_the_past_alone() -> None:
+    signal = motions({"chin": SMILE})
+    (event,) = spot(signal)
+    assert event.decided_s > event.offset_s
+    cut = [motion for motion in signal if motion.time_s <= event.decided_s]
+    spotter = Spotter()
+    assert [e for motion in cut for e in spotter.push(motion)] == [event]
+
+
+def test_longer_than_half_a_second_is_a_macro_expression() -> None:
+    (event,) = spot(motions({"cheek_left": pulse(1.5, 2.2, 3.1, 4.0)}))
+    assert event.kind == "macro_expression"
+    assert event.offset_s - event.onset_s > 0.5
+
+
+def test_what_does_not_come_back_is_no_event() -> None:
+    assert spot(motions({"chin": lambda t: float(np.clip((t - 2.0) * 8.0, 0.0, 1.5))})) == []
+
+
+def test_a_blink_is_no_event() -> None:
+    shut = pulse(2.0, 2.1, 2.3, 4.0)
+    signal = motions(
+        {"brow_outer_left": pulse(2.0, 2.1, 2.3, 1.0)},
+        lids=shut,
+        aperture=lambda t: 0.3 - 0.05 * shut(t) / 4.0,
+    )
+    assert spot(signal) == []
+
+
+def test_closing_eyes_make_a_blink_even_where_the_lids_move_little() -> None:
+    signal = motions(
+        {"brow_outer_left": pulse(2.0, 2.1, 2.3, 1.0)},
+        lids=pulse(2.0, 2.1, 2.3, 1.1),
+        aperture=lambda t: 0.3 - 0.1 * pulse(2.0, 2.1, 2.3, 1.0)(t),
+    )
+    assert spot(signal) == []
+
+
+def test_a_moving_head_gives_no_event() -> None:
+    assert spot(motions({"chin": SMILE}, rigid=20.0)) == []
+
+
+def test_a_light_step_gives_no_event() -> None:
+    assert spot(motions({"chin": SMILE}, brightness=lambda t: 120.0 if t < 2.1 else 150.0)) == []
+
+
+def test_noise_alone_gives_no_event() -> None:
+    assert spot(motions({}, seconds=20.0, seed=3)) == []
+
+
+def test_thresholds_follow_the_noise_of_the_stream() -> None:
+    rng = np.random.default_rng(5)
+    restless: dict[float, float] = {}
+    course = lambda t: restless.setdefault(round(t, 4), float(rng.normal(0.0, 0.5)))  # noqa: E731
+    assert spot(motions({"chin": course}, seconds=8.0)) == []
+
+
+def test_reset_equals_new_and_flush_is_idempotent() -> None:
+    signal = motions({"chin": SMILE})
+    spotter = Spotter()
+    first = [e for motion in signal for e in spotter.push(motion)] + list(spotter.flush())
+    assert spotter.flush() == ()
+    spotter.reset()
+    assert spotter.flush() == ()
+    again = [e for motion in signal for e in spotter.push(motion)] + list(spotter.flush())
+    assert first == again == spot(signal)
+
+
+def test_history_is_bounded_in_time() -> None:
+    history = History(1.0)
+    for i in range(1000):
+        history.push(Sample(i, i / 100.0, LAG_S, 0.0, np.zeros(34), 0.0, 0.3, 0.0, 0.0))
+    assert len(history.since(-1.0).time_s) == 101
+
+
+def test_rebuild_takes_the_lag_back() -> None:
+    course = pulse(2.0, 2.2, 2.5, 1.0)
+    history = History(10.0)
+    for motion in motions({"chin": course}, fps=120.0, seed=1):
+        vector: NDArray[np.float64] = motion.regions.astype(np.float64).ravel()
+        history.push(Sample(motion.index, motion.time_s, motion.lag_s, 0.0, vector, 0.0, 0.3, 0.0, 0.0))
+    stretch = history.since(1.8)
+    chin = rebuild(stretch)[:, 2 * REGION_NAMES.index("chin") + 1]
+    truth = np.array([course(t) for t in stretch.time_s])
+    inside = stretch.time_s < 2.6
+    assert np.abs(chin - truth)[inside].max() < 0.2
+
+
+def test_noise_is_the_median_and_a_short_expression_does_not_move_it() -> None:
+    rng = np.random.default_rng(2)
+    noise = RegionNoise(1, 1.5, 0.01)
+    for _ in range(1500):
+        noise.push(np.abs(rng.normal(0.0, 0.1, 1)), 0.01)
+    calm = float(noise.sigma[0])
+    assert calm == pytest.approx(1.2 * 0.0674, rel=0.35)
+    for _ in range(30):
+        noise.push(np.array([2.0]), 0.01)
+    assert float(noise.sigma[0]) == calm
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("threshold", 0.0), ("opposite", 0.5), ("close_ratio", 1.5), ("micro_max_s", 9.0)]
+)
+def test_impossible_settings_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=r"spotter"):
+        SpotterConfig(**{name: value})
