@@ -32,7 +32,7 @@ class AugmentSettings:
     """u, v and strain each × e^U(−g, g)."""
     channel_offset: float = 0.15
     """u, v and strain each + U(−o, o)."""
-    grid_noise: float = 0.15
+    grid_noise: float = 1.0
     """σ of smooth flow noise on a 5×5 grid."""
     drop_strain: float = 0.0
     """Share of samples whose strain channels are zeroed."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.samples import SampleSet
-from offline.training import EpochRecord, TrainingSettings, all_features, train
+from offline.training import EpochRecord, TrainingSettings, all_features, single_thread, train
 from realtime.errors import UsageError
 from realtime.types import F64
 
@@ -91,15 +91,9 @@ def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
 
 
 def _fold(samples: SampleSet, settings: TrainingSettings, people: tuple[str, ...]) -> FoldResult:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the sum of many threads would depend on their number
-    try:
-        out = np.array([subject in people for subject in samples.subjects])
-        model = train(samples.subset(np.flatnonzero(~out)), settings)
-        indices = np.flatnonzero(out)
+    out = np.array([subject in people for subject in samples.subjects])
+    model = train(samples.subset(np.flatnonzero(~out)), settings)
+    indices = np.flatnonzero(out)
+    with single_thread():
         features = all_features(model.network, samples.subset(indices))
-        return FoldResult(people, indices, model.svm.predict_proba(features), model.curve)
-    finally:
-        torch.set_num_threads(threads)
+    return FoldResult(people, indices, model.svm.predict_proba(features), model.curve)

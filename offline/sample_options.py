@@ -12,7 +12,8 @@ from offline.samples import SampleSet, direct_samples, joined, protocol_classes,
 from realtime.errors import UsageError
 
 _FLOW_MAPS = "flow-maps"
-_PER_IDENTITY = 32
+_PER_CROP = 8
+_PER_FACE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,11 @@ class SampleChoice:
     """Number of directly drawn flow samples."""
     rendered: int = 0
     """Number of samples with rendered key frames."""
-    identities: int = 1
-    """Synthetic faces that the rendered samples, and crops that the direct ones, are spread over."""
-    first_identity: int = 0
+    crops: int = 1
+    """Synthetic subjects, each with a crop of its own, of the directly drawn samples."""
+    faces: int = 1
+    """Synthetic subjects, each with a face of its own, of the rendered samples."""
+    first_face: int = 0
     """Number of the first face."""
     flow_maps: Path | None = None
     """Folder of ready flow maps, instead of synthetic samples."""
@@ -54,7 +57,7 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
         "--identities",
         type=int,
         metavar="K",
-        help=f"synthetic subjects that the samples are spread over (one per {_PER_IDENTITY} samples)",
+        help=f"synthetic subjects (one per {_PER_CROP} drawn and {_PER_FACE} rendered samples)",
     )
     add("--dataset", metavar="KIND=DIR", help="a dataset instead: flow-maps=DIR")
     add("--protocol", choices=("four", "megc-3"), help="classes (four; flow maps are always megc-3)")
@@ -69,13 +72,13 @@ def sample_choice(args: argparse.Namespace) -> SampleChoice:
         if kind != _FLOW_MAPS or not folder:
             raise UsageError(f"--dataset is {args.dataset!r}: use {_FLOW_MAPS}=DIR")
         return SampleChoice("megc-3", flow_maps=Path(folder))
-    count = max(args.synthetic, args.rendered)
-    if min(args.synthetic, args.rendered) < 0 or count < 1:
+    if min(args.synthetic, args.rendered) < 0 or max(args.synthetic, args.rendered) < 1:
         raise UsageError("no samples chosen: use --synthetic N, --rendered M or --dataset flow-maps=DIR")
-    identities = -(-count // _PER_IDENTITY) if args.identities is None else args.identities
-    if identities < 1:
-        raise UsageError(f"--identities is {identities}: use 1 or more")
-    return SampleChoice(args.protocol or "four", args.synthetic, args.rendered, identities)
+    if args.identities is not None and args.identities < 1:
+        raise UsageError(f"--identities is {args.identities}: use 1 or more")
+    crops = args.identities or max(-(-args.synthetic // _PER_CROP), 1)
+    faces = args.identities or max(-(-args.rendered // _PER_FACE), 1)
+    return SampleChoice(args.protocol or "four", args.synthetic, args.rendered, crops, faces)
 
 
 def load_samples(choice: SampleChoice, seed: int) -> SampleSet:
@@ -85,10 +88,10 @@ def load_samples(choice: SampleChoice, seed: int) -> SampleSet:
     classes = protocol_classes(choice.protocol)
     sets = []
     if choice.synthetic:
-        sets.append(direct_samples(choice.synthetic, seed, classes, choice.identities))
+        sets.append(direct_samples(choice.synthetic, seed, classes, choice.crops))
     if choice.rendered:
-        people = range(choice.first_identity, choice.first_identity + choice.identities)
-        each = -(-choice.rendered // choice.identities)
+        people = range(choice.first_face, choice.first_face + choice.faces)
+        each = -(-choice.rendered // choice.faces)
         drawn = rendered_samples(people, each, seed, classes)
         sets.append(drawn.subset(range(choice.rendered)))
     return joined(sets)

@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Run every stream, print a table by frame rate, write results.json. Returns the exit code."""
     from joblib import Parallel, delayed
 
+    if args.jobs == 0:
+        raise UsageError("--jobs is 0: use 1 or more, or -1 for every core")
     cases = _cases(args)
     results = Parallel(n_jobs=args.jobs)(delayed(_run)(case, args.model) for case in cases)
     classes = _classes(args.model)
@@ -74,6 +76,8 @@ def _cases(args: argparse.Namespace) -> list[Case]:
         return _files(args.dataset)
     if args.synthetic < 1:
         raise UsageError(f"--synthetic is {args.synthetic}: use 1 or more")
+    if args.seed < 0:
+        raise UsageError(f"--seed is {args.seed}: use 0 or more")
     from offline.synthesis.command import CONFOUNDERS
     from offline.synthesis.identities import make_identity
     from offline.synthesis.stream import StreamPlan

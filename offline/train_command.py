@@ -76,8 +76,9 @@ def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict
         choice,
         synthetic=count if choice.synthetic else 0,
         rendered=count if choice.rendered else 0,
-        identities=min(choice.identities, 12),
-        first_identity=TEST_IDENTITIES_FROM,
+        crops=min(choice.crops, 50),
+        faces=min(choice.faces, 12),
+        first_face=TEST_IDENTITIES_FROM,
     )
     unseen = load_samples(wanted, TEST_IDENTITIES_FROM + model.settings.seed)
     pictured = unseen.frame_rows >= 0

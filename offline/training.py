@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,7 +50,7 @@ class TrainingSettings:
     batch: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.1
     seed: int = 0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -90,11 +92,23 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
     if counts.min() < 2:
         name = samples.classes[int(np.argmin(counts))]
         raise DataError(f"class {name!r} has {counts.min()} training samples: every class needs two or more")
-    network, curve = fit_network(samples, settings)
-    views = svm_views(samples, settings)
-    features = all_features(network, views)
+    with single_thread():
+        network, curve = fit_network(samples, settings)
+        views = svm_views(samples, settings)
+        features = all_features(network, views)
     svm, choice = fit_svm(features, views, settings)
     return TrainedModel(network, svm, samples.classes, settings, curve, choice)
+
+
+@contextlib.contextmanager
+def single_thread() -> Iterator[None]:
+    """Let torch use one thread: sums over several depend on their number, and so would the model."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def fit_network(samples: SampleSet, settings: TrainingSettings) -> tuple[GlimpseNet, tuple[EpochRecord, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -88,8 +89,9 @@ def _process(options: argparse.Namespace) -> int:
 def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer: Recognizer | None) -> None:
     from realtime.pipeline import Pipeline
     from realtime.process import process
-    from realtime.sinks import ModelInfo, SinkGroup
+    from realtime.sinks import SinkGroup
     from realtime.sources import open_source
+    from realtime.types import ModelInfo
 
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
     with open_source(name, fps=options.fps) as source, Pipeline(config, recognizer) as pipeline:
@@ -128,7 +130,7 @@ def _sinks(name: str, options: argparse.Namespace, config: Any) -> Iterator[Even
 
 def _target(path: str, name: str, suffix: str, several: bool) -> str:
     """Where the result of one file goes."""
-    if path == "-" or not (several or Path(path).is_dir()):
+    if path == "-" or not (several or os.path.isdir(path)):
         return path
     return str(Path(path) / (Path(name).stem + suffix))
 
@@ -141,7 +143,7 @@ def _check_targets(options: argparse.Namespace) -> None:
     stems = [Path(name).stem for name in options.files]
     for flag, path in named:
         if several and path != "-":
-            if not Path(path).is_dir():
+            if not os.path.isdir(path):
                 raise UsageError(f"{flag} {path}: with several FILEs this must be an existing folder")
             if len(set(stems)) < len(stems):
                 raise UsageError(f"{flag} {path}: two of the FILEs have the same name; process them apart")
@@ -155,7 +157,7 @@ def _check_targets(options: argparse.Namespace) -> None:
     ]
     if len(set(taken)) < len(taken):
         raise UsageError("two outputs name the same file")
-    for name in options.files:
+    for name in filter(None, (*options.files, options.config, options.truth)):
         if Path(name).resolve() in taken:
             raise UsageError(f"{name}: is both input and output")
     if sum(path == "-" for _, path in named) > 1:

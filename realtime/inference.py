@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 from importlib import metadata
@@ -18,7 +20,6 @@ Device = Literal["auto", "cpu", "cuda"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _FATAL = 4
-_ERROR = 3
 log = logging.getLogger(__name__)
 
 
@@ -86,18 +87,21 @@ def _open(runtime: Any, network: bytes, device: Device) -> Any:
     providers = [_CPU]
     if device != "cpu" and _CUDA in runtime.get_available_providers() and _cuda_device_present():
         if hasattr(runtime, "preload_dlls"):
-            runtime.preload_dlls(directory="")
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+                runtime.preload_dlls(directory="")
         providers = [_CUDA, _CPU]
         _warn_of_double_install()
     try:
-        return runtime.InferenceSession(network, options, providers=providers)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints when it falls back
+            return runtime.InferenceSession(network, options, providers=providers)
     except Exception as error:  # ONNX Runtime raises classes of its own without a common root
         raise BundleError("the bundle's network cannot be loaded: export the bundle again") from error
 
 
 def _cuda_device_present() -> bool:
     """Whether a driver shows a device: without one, asking for CUDA only costs time and noise."""
-    return os.name == "nt" or os.path.exists("/proc/driver/nvidia") or os.path.exists("/dev/nvidiactl")
+    signs = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
+    return os.name == "nt" or any(os.path.exists(sign) for sign in signs)
 
 
 def _doubly_installed() -> bool:

@@ -20,13 +20,13 @@ from realtime.features.key_flow import evidence_from_faces
 from realtime.features.spec import FLOW_FACE_SIZE
 from realtime.flow import FlowMeter
 from realtime.quality import FaceGate, FrameGate
-from realtime.sinks.base import FrameRow
 from realtime.spotting import Spotter
 from realtime.types import (
     AlignedFace,
     Face,
     FacialEvent,
     Frame,
+    FrameRow,
     KeyFrameEvidence,
     KeyFrames,
     Recognition,

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from realtime.pipeline import Pipeline
-from realtime.sinks import EventSink, ModelInfo, RunSummary
-from realtime.types import FacialEvent, FrameSource
+from realtime.sinks import EventSink
+from realtime.types import FacialEvent, FrameSource, ModelInfo, RunSummary
 
 
 def events(source: FrameSource, pipeline: Pipeline) -> Iterator[FacialEvent]:

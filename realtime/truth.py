@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 from realtime.errors import DataError
 from realtime.report import TruthInterval
@@ -16,15 +18,17 @@ def read_truth(path: str) -> tuple[TruthInterval, ...]:
     """
     try:
         events = json.loads(Path(path).read_text(encoding="utf-8"))["events"]
-        return tuple(
-            TruthInterval(
-                float(e["onset_s"]), float(e["apex_s"]), float(e["offset_s"]), e["label"] and str(e["label"])
-            )
-            for e in events
-        )
+        return tuple(_interval(event) for event in events)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(
             f"{path}: is no truth file: it has no list of events with onset_s, apex_s, offset_s"
         ) from error
+
+
+def _interval(event: Any) -> TruthInterval:
+    onset_s, apex_s, offset_s = (float(event[key]) for key in ("onset_s", "apex_s", "offset_s"))
+    if not all(map(math.isfinite, (onset_s, apex_s, offset_s))):
+        raise ValueError("a time is not finite")
+    return TruthInterval(onset_s, apex_s, offset_s, event["label"] and str(event["label"]))

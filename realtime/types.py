@@ -7,7 +7,7 @@ field says otherwise. Arrays that are handed on are read-only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -212,3 +212,42 @@ class FacialEvent:
     @property
     def duration_ms(self) -> float:
         return (self.key_frames.offset_s - self.key_frames.onset_s) * 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model bundle gave the labels."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """What was measured in one frame; a part that could not be measured is None."""
+
+    index: int
+    time_s: float | None
+    """Stream time; None for a frame that could not be read."""
+    face_id: int | None = None
+    pose: HeadPose | None = None
+    skipped: str | None = None
+    """Why the frame gave no evidence, as counted in the summary."""
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run amounts to."""
+
+    frames: int
+    """Frames of the stream, unreadable ones counted."""
+    face_frames: int
+    """Frames in which a face was measured."""
+    events: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Frames that gave no evidence, by cause."""
+    wall_s: float | None = None
+    """Time the run took; None where it is not asked for, so that the output repeats byte for byte."""
+    notes: tuple[str, ...] = ()
+    """Remarks on the stream that came up while it was read, one line each."""

@@ -13,8 +13,7 @@ from offline.synthesis.stream import CALM, StreamPlan, SyntheticStream
 from offline.synthesis.truth import Truth
 from offline.synthesis.video import write_video
 from realtime.pipeline import Pipeline
-from realtime.sinks import FrameRow
-from realtime.types import FacialEvent, Frame, readonly
+from realtime.types import FacialEvent, Frame, FrameRow, readonly
 
 PLAN = {"seconds": 3.6, "fps": 100.0, "width": 240, "height": 200, "face_width_px": 130.0, "seed": 6}
 CLIP_FRAMES = 165

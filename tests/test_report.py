@@ -11,10 +11,9 @@ import pytest
 
 from realtime.errors import OutputError
 from realtime.report import TruthInterval, render_report, write_report
-from realtime.sinks import FrameRow
 from realtime.sinks import trace as trace_module
 from realtime.sinks.trace import Trace
-from realtime.types import Motion
+from realtime.types import FrameRow, Motion
 
 STREAM = {
     "type": "stream",

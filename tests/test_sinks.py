@@ -18,11 +18,21 @@ import pytest
 
 from realtime.errors import OutputError
 from realtime.geometry import REGION_NAMES
-from realtime.sinks import CsvSink, EventSink, FrameRow, JsonLinesSink, ModelInfo, RunSummary, SinkGroup
+from realtime.sinks import CsvSink, EventSink, JsonLinesSink, SinkGroup
 from realtime.sinks.csv import COLUMNS
 from realtime.sinks.records import event_record, stream_record, summary_record, to_line
 from realtime.sinks.report import ReportSink
-from realtime.types import FacialEvent, HeadPose, KeyFrames, Motion, Recognition, StreamInfo
+from realtime.types import (
+    FacialEvent,
+    FrameRow,
+    HeadPose,
+    KeyFrames,
+    ModelInfo,
+    Motion,
+    Recognition,
+    RunSummary,
+    StreamInfo,
+)
 
 INFO = StreamInfo("clip.mkv", 640, 480, 200.0)
 MODEL = ModelInfo("default", "0123abcd")

@@ -1,51 +1,11 @@
-"""What a run hands to its outputs, and what an output is."""
+"""What an output is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Protocol
 
-from realtime.types import FacialEvent, HeadPose, Motion, StreamInfo
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """Which model bundle gave the labels."""
-
-    name: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class FrameRow:
-    """What was measured in one frame; a part that could not be measured is None."""
-
-    index: int
-    time_s: float | None
-    """Stream time; None for a frame that could not be read."""
-    face_id: int | None = None
-    pose: HeadPose | None = None
-    skipped: str | None = None
-    """Why the frame gave no evidence, as counted in the summary."""
-    motion: Motion | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """What a run amounts to."""
-
-    frames: int
-    """Frames of the stream, unreadable ones counted."""
-    face_frames: int
-    """Frames in which a face was measured."""
-    events: int
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    """Frames that gave no evidence, by cause."""
-    wall_s: float | None = None
-    """Time the run took; None where it is not asked for, so that the output repeats byte for byte."""
-    notes: tuple[str, ...] = ()
-    """Remarks on the stream that came up while it was read, one line each."""
+from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
 
 
 class EventSink(Protocol):

@@ -12,9 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from realtime.geometry import REGION_NAMES
-from realtime.sinks.base import FrameRow, ModelInfo, RunSummary
 from realtime.sinks.files import OutputFile
-from realtime.types import FacialEvent, HeadPose, Motion, StreamInfo
+from realtime.types import FacialEvent, FrameRow, HeadPose, ModelInfo, Motion, RunSummary, StreamInfo
 
 _POSE = ("pose_x_px", "pose_y_px", "eye_distance_px", "roll_deg", "yaw_deg", "pitch_deg")
 COLUMNS: tuple[str, ...] = (

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from realtime.sinks.base import FrameRow, ModelInfo, RunSummary
 from realtime.sinks.files import OutputFile
 from realtime.sinks.records import Record, event_record, stream_record, summary_record, to_line
-from realtime.types import FacialEvent, StreamInfo
+from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
 
 
 class JsonLinesSink:

@@ -10,8 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.sinks.base import ModelInfo, RunSummary
-from realtime.types import FacialEvent, StreamInfo
+from realtime.types import FacialEvent, ModelInfo, RunSummary, StreamInfo
 
 SCHEMA = "glimpse/1"
 

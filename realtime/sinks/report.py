@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from realtime.errors import OutputError
-from realtime.sinks.base import FrameRow, ModelInfo, RunSummary
 from realtime.sinks.files import OutputFile
 from realtime.sinks.records import Record, event_record, stream_record, summary_record
 from realtime.sinks.trace import Trace
-from realtime.types import FacialEvent, StreamInfo
+from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
 
 if TYPE_CHECKING:
     from realtime.report import TruthInterval

@@ -7,8 +7,7 @@ from array import array
 
 import numpy as np
 
-from realtime.sinks.base import FrameRow
-from realtime.types import F64, readonly
+from realtime.types import F64, FrameRow, readonly
 
 MAX_POINTS = 32_768
 """A trace holds at most this many points: enough for 160 s at 200 fps without any merging."""

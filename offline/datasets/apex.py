@@ -1,0 +1,61 @@
+"""An apex for expressions whose dataset codes none: where the live route finds it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from offline.datasets.corpus import Annotation
+from realtime.errors import DataError
+from realtime.sources import open_source
+from realtime.types import FacialEvent, Frame
+
+if TYPE_CHECKING:
+    from realtime.pipeline import Pipeline
+
+LEAD_S = 3.0
+"""Stream time before the onset that the route gets to learn the noise from."""
+TAIL_S = 1.0
+"""Stream time after the offset in which a movement may still be decided."""
+
+
+def apex_by_spotter(clip: Annotation, pipeline: Pipeline) -> Annotation:
+    """The clip with the apex of the strongest movement that the live route finds inside it.
+
+    `pipeline` is reset before and after; its recogniser, if any, is not needed.
+
+    Raises:
+        SourceError: the frames cannot be read.
+        DataError: the route finds no movement whose apex lies between onset and offset. Clips that
+            begin at the onset always end so: a movement cannot be told without the frames before it.
+    """
+    onset, offset = clip.index.onset, clip.index.offset
+    inside = [e.key_frames for e in _events(clip, pipeline) if onset < e.key_frames.apex_frame < offset]
+    if not inside:
+        raise DataError("no apex is coded, and the spotter finds none between onset and offset")
+    apex = max(inside, key=lambda keys: keys.strength).apex_frame
+    number = clip.number.onset + round(
+        (apex - onset) * (clip.number.offset - clip.number.onset) / (offset - onset)
+    )
+    return replace(
+        clip,
+        index=replace(clip.index, apex=apex),
+        number=replace(clip.number, apex=number),
+        apex_source="spotted",
+    )
+
+
+def _events(clip: Annotation, pipeline: Pipeline) -> list[FacialEvent]:
+    first = clip.index.onset - round(LEAD_S * clip.fps)
+    last = clip.index.offset + round(TAIL_S * clip.fps)
+    found: list[FacialEvent] = []
+    pipeline.reset()
+    with open_source(clip.path, fps=clip.fps) as source:
+        for frame in source:
+            if frame.index > last:
+                break
+            if frame.index >= first and isinstance(frame, Frame):
+                found += pipeline.push(frame)
+    found += pipeline.flush()
+    pipeline.reset()
+    return found
