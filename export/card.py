@@ -7,14 +7,14 @@ from typing import Any
 
 _SYNTHETIC = """\
 It learned from synthetic data alone: no picture, video or flow map of a real person was trained on. The
-flow samples are sums of Gaussian action-unit fields, head residue, blinks and noise; the rendered samples
-are three-dimensional-looking warps of one public-domain portrait, repainted into many identities, seen by
-a synthetic camera and measured by the same code as live video.
+flow samples are sums of Gaussian action-unit fields, head residue, blinks and noise. Rendered samples,
+where it had any, are warps of one public-domain portrait, reshaped and repainted into many identities,
+seen by a synthetic camera and measured by the same code as live video.
 
-The recipe of the synthetic flow is not blind. Crop geometry, noise level and the first choice of channels
-were settled with the MEGC 2019 flow maps and their scores in sight, and so were epochs, label smoothing
-and the strength of the augmentation. No real sample was trained on, but figures on those maps are
-optimistic to that degree.
+The recipe is not blind. The crop geometry and the noise level of the synthetic flow, the coarseness of
+the strain, the number of samples, the label smoothing and the strength of the augmentation were chosen
+with the MEGC 2019 flow maps and their scores in sight. No real sample was trained on, but figures on
+those maps are optimistic to that degree.
 """
 
 _DATASET = """\
@@ -96,7 +96,12 @@ def _figure(name: str, score: Mapping[str, Any]) -> str:
 
 def _evaluation(result: Mapping[str, Any]) -> str:
     data, interval = result["data"], result["interval_95"]
-    what = "real flow maps" if data["kind"] == "flow-maps" else "synthetic samples"
+    names = {
+        "flow-maps": "real flow maps",
+        "manifest": "clips of a dataset",
+        "synthetic": "synthetic samples",
+    }
+    what = names[data["kind"]]
     return (
         _figure(f"{what}, {data['subjects']} subjects", result)
         + "; 95 % bootstrap interval over subjects: "

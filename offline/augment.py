@@ -36,9 +36,9 @@ class AugmentSettings:
     """σ of smooth flow noise on a 5×5 grid."""
     drop_strain: float = 0.0
     """Share of samples whose strain channels are zeroed."""
-    drop_frames: float = 0.3
+    drop_frames: float = 0.5
     """Share of samples that lose their key frames (modality dropout)."""
-    drop_later_flows: float = 0.3
+    drop_later_flows: float = 0.5
     """Share of samples that keep the flow onset→apex alone (modality dropout)."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from realtime import __version__, terminal
 
 COMMANDS = {
+    "prepare": ("offline.prepare_command", "read a dataset's annotations into a labels file"),
     "synthesize": ("offline.synthesis.command", "make labelled synthetic streams"),
     "train": ("offline.train_command", "train a model"),
     "evaluate": ("offline.evaluate_command", "leave-one-subject-out evaluation, or score a ready bundle"),

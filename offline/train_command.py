@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     for record in model.curve:
         print(f"epoch {record.epoch:2d}  loss {record.loss:.3f}  accuracy {record.accuracy:.3f}")
     about: dict[str, Any] = {"training_data": choice.describe(samples), "metrics": {}}
-    if choice.flow_maps is None and args.test > 0:
+    if choice.path is None and args.test > 0:
         about["metrics"] = _score_unseen(model, choice, args.test)
     save_trained(args.out, model, about)
     print(f"wrote {args.out}")

@@ -58,6 +58,7 @@ class Pipeline:
         self._spotter = Spotter(self.config.spotter)
         self._ring = FaceRing(self.config.keep_s)
         self._face_id: int | None = None
+        self._measured_s: float | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -125,7 +126,9 @@ class Pipeline:
         """The route of a frame that shows a face."""
         aligned = self._aligner.push(frame, face)
         if cause := self._face_gate.push(aligned):
-            return self._skip(FrameRow(frame.index, frame.time_s, face.id, aligned.pose, cause))
+            ended = self._pause(frame.time_s)
+            return ended + self._skip(FrameRow(frame.index, frame.time_s, face.id, aligned.pose, cause))
+        self._measured_s = frame.time_s
         self._face_frames += 1
         self._ring.push(aligned)
         motion = self._flow.push(aligned, eye_aperture(face.landmarks_px))
@@ -158,8 +161,22 @@ class Pipeline:
         self._forget_face()
         return ended
 
+    def _pause(self, now_s: float) -> tuple[FacialEvent, ...]:
+        """A face that could not be measured for longer than a hole may last ends what was going on.
+
+        Its transform and its usual sharpness stay known, unlike after `_interrupt`.
+        """
+        if self._measured_s is None or now_s - self._measured_s <= self.config.max_gap_s:
+            return ()
+        self._measured_s = None
+        ended = self._finish(self._spotter.flush())
+        for stage in (self._flow, self._spotter, self._ring):
+            stage.reset()
+        return ended
+
     def _forget_face(self) -> None:
         self._face_id = None
+        self._measured_s = None
         for stage in (self._aligner, self._face_gate, self._flow, self._spotter, self._ring):
             stage.reset()
 

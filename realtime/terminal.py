@@ -33,6 +33,9 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
 
     Exit codes: 0 done, 1 something failed, 2 wrong usage, 130 interrupted, 141 output closed.
     """
+    if sys.stderr is None:  # closed by the shell: complaints must not end up in the results
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = os.fdopen(2, "w")
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = any(a in ("-v", "--verbose") for a in arguments)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
@@ -42,7 +45,8 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
         options = parser.parse_args(arguments)
         command: Command = options.command
         code = command(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except GlimpseError as error:
         if isinstance(error.__cause__, BrokenPipeError):

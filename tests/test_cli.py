@@ -415,6 +415,19 @@ def test_a_reader_that_goes_away_is_no_error(wall: Path) -> None:
     assert (process.returncode, complaints) == (141, b"")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_closed_standard_error_spoils_nothing(wall: Path, tmp_path: Path) -> None:
+    words = f"{sys.executable} -m realtime process {wall} --model none"
+    done = subprocess.run(
+        ["sh", "-c", f"{words} 2>&-"], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 0
+    records(done.stdout)
+    missing = f"{sys.executable} -m realtime process {tmp_path / 'none.mkv'} --model none 2>&-"
+    done = subprocess.run(["sh", "-c", missing], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 def _python(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=ROOT, timeout=120)
 

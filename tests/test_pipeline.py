@@ -153,6 +153,27 @@ def test_a_hole_inside_an_expression_gives_no_event_across_it(film: Film, pipeli
     assert run.rows[hole[0]].motion is None, "the reference must lie on this side of the hole"  # type: ignore[union-attr]
 
 
+def test_a_face_that_cannot_be_measured_for_long_is_a_hole_too(
+    film: Film, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks away at the apex, for longer than a gap; what the face does then is not known."""
+    apex = film.truth.events[0].apex_frame
+    away = round(1.5 * pipeline.config.max_gap_s * film.truth.fps)
+    images = [frame.image for frame in film.frames]
+    shown = [*images[:apex], *(images[apex - n % 3] for n in range(away)), *images[apex : apex + 60]]
+    gate = vars(pipeline)["_face_gate"]
+    look = gate.push
+    looks_away = range(apex, apex + away)
+    monkeypatch.setattr(gate, "push", lambda face: "turned_away" if face.index in looks_away else look(face))
+    pipeline.reset()
+    run = run_route(pipeline, tuple(Frame(i, i / film.truth.fps, image) for i, image in enumerate(shown)))
+    assert run.skipped == {"turned_away": away}
+    assert run.events == ()
+    back = run.rows[looks_away.stop]
+    assert back is not None
+    assert (back.skipped, back.motion, back.face_id) == (None, None, run.rows[0].face_id)  # type: ignore[union-attr]
+
+
 def test_frames_without_a_face_are_counted_and_end_what_was_going_on(film: Film, pipeline: Pipeline) -> None:
     room = np.random.default_rng(0).integers(0, 255, film.frames[0].image.shape, dtype=np.uint8)
     true = film.truth.events[0]

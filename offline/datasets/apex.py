@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from offline.datasets.corpus import Annotation
@@ -43,6 +44,39 @@ def apex_by_spotter(clip: Annotation, pipeline: Pipeline) -> Annotation:
         number=replace(clip.number, apex=number),
         apex_source="spotted",
     )
+
+
+class ApexFinder:
+    """Completes clips that lack an apex, or refuses them; starts the live route when it is first needed."""
+
+    def __init__(self, *, spot: bool) -> None:
+        """`spot`: whether to look for the apex of clips that have none."""
+        self._spot = spot
+        self._pipeline: Pipeline | None = None
+
+    def complete(self, clip: Annotation) -> Annotation:
+        """The clip itself where it has an apex, else with the spotted one.
+
+        Raises DataError where it has none and none is found, SourceError as `apex_by_spotter`.
+        """
+        if clip.index.apex is not None:
+            return clip
+        if not self._spot:
+            raise DataError("no apex is coded")
+        if self._pipeline is None:
+            from realtime.pipeline import Pipeline
+
+            self._pipeline = Pipeline()
+        return apex_by_spotter(clip, self._pipeline)
+
+    def __enter__(self) -> ApexFinder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pipeline is not None:
+            self._pipeline.close()
 
 
 def _events(clip: Annotation, pipeline: Pipeline) -> list[FacialEvent]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 from realtime.errors import DataError, UsageError
 from realtime.sources.images import SUFFIXES
@@ -113,6 +113,8 @@ def _workbooks(folder: Path, depth: int) -> Iterator[Path]:
                 elif depth > 0 and entry.is_dir():
                     folders.append(Path(entry.path))
     except OSError as error:
+        if depth < _DEPTH:
+            return
         raise DataError(f"{folder}: cannot be listed: {error.strerror or error}") from error
     for below in folders:
         yield from _workbooks(below, depth - 1)
@@ -134,19 +136,21 @@ def read_sheet(file: Path, name: str | None = None, *, not_named: str = "") -> S
     except ImportError as error:
         raise UsageError("coding files need openpyxl: pip install 'glimpse[train]'") from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about styles and extensions that hold no cells
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            try:
-                chosen = _choose_sheet(file, book.sheetnames, name, not_named)
-                sheet = book[chosen]
-                sheet.reset_dimensions()
-                rows = tuple(tuple(row) for row in sheet.iter_rows(values_only=True))
-            finally:
-                book.close()
+        content = io.BytesIO(file.read_bytes())
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about styles and extensions that hold no cells
+            book = openpyxl.load_workbook(content, read_only=True, data_only=True)
+            chosen = _choose_sheet(file, book.sheetnames, name, not_named)
+            sheet = book[chosen]
+            sheet.reset_dimensions()
+            rows = tuple(tuple(row) for row in sheet.iter_rows(values_only=True))
+            book.close()
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive or XML raises whatever it happens to trip over
         raise DataError(f"{file}: is no Excel workbook (.xlsx), or a damaged one") from error
     return Sheet(file, chosen, rows)
 
@@ -169,7 +173,9 @@ def read_table(sheet: Sheet, columns: Sequence[str], optional: Sequence[str] = (
     Raises DataError naming the column that is missing.
     """
     at, headings = _headings(sheet, columns[:2])
-    places = {name: headings.index(_plain(name)) for name in (*columns, *optional) if _plain(name) in headings}
+    places = {
+        name: headings.index(_plain(name)) for name in (*columns, *optional) if _plain(name) in headings
+    }
     missing = [column for column in columns if column not in places]
     if missing:
         found = ", ".join(as_text(cell) for cell in sheet.rows[at] if as_text(cell))

@@ -26,6 +26,8 @@ FARNEBACK: dict[str, Any] = {
     "poly_sigma": 1.2,
     "flags": 0,
 }
+STRAIN_GRID = 8
+"""The strain is taken from the flow averaged to so many cells in each direction."""
 EMPHASIS_ROWS = (20, 40)
 EMPHASIS_COLUMNS = (25, 40)
 EMPHASIS_GAIN = 1.3
@@ -97,7 +99,7 @@ PARAMETERS: dict[str, Any] = {
     "flow_fields": ["onset-apex", "apex-offset", "onset-offset"],
     "flow_unit": "percent of the eye distance",
     "normalisation": "median u, median v; joint rms u v; rms strain",
-    "strain": "central differences, face units, infinitesimal",
+    "strain": ["central differences, face units, infinitesimal", STRAIN_GRID],
     "emphasis": [EMPHASIS_ROWS, EMPHASIS_COLUMNS, EMPHASIS_GAIN],
     "lbp_top": {"points": 4, "radius": 1, "planes": LBP_PLANES, "frames": "onset apex offset"},
     "hog": {"orientations": HOG_ORIENTATIONS, "cells": HOG_CELLS, "input": HOG_INPUT, "norm": "L2"},
