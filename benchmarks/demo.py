@@ -12,25 +12,17 @@ from offline.synthesis.truth import Truth
 from realtime.cli import main as glimpse
 
 FOLDER = Path("demo")
+STREAM = FOLDER / "stream-000.avi"
 SYNTHESIZE = [
-    "synthesize",
-    "--out",
-    str(FOLDER),
-    "--fps",
-    "100",
-    "--seconds",
-    "14",
-    "--seed",
-    "7",
-    "--events",
-    "5",
-]
+    "synthesize", "--out", str(FOLDER), "--format", "avi", "--fps", "100", "--seconds", "12",
+    "--width", "480", "--height", "360", "--events", "4", "--seed", "41",
+]  # fmt: skip
 PROCESS = [
-    "process", str(FOLDER / "stream-000.mkv"),
+    "process", str(STREAM),
     "--out", str(FOLDER / "events.jsonl"),
     "--csv", str(FOLDER / "frames.csv"),
     "--report", str(FOLDER / "report.html"),
-    "--truth", str(FOLDER / "stream-000.json"),
+    "--truth", str(STREAM.with_suffix(".json")),
 ]  # fmt: skip
 
 
@@ -44,7 +36,7 @@ def main() -> int:
         if code := command(arguments):
             return code
     lines = (FOLDER / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    print(side_by_side(Truth.load(FOLDER / "stream-000.json"), [json.loads(line) for line in lines]))
+    print(side_by_side(Truth.load(STREAM.with_suffix(".json")), [json.loads(line) for line in lines]))
     print(f"\nreport: {FOLDER}/report.html   events: {FOLDER}/events.jsonl   frames: {FOLDER}/frames.csv")
     return 0
 

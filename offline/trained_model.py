@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -91,8 +92,33 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
 
 
 def svm_bytes(model: TrainedModel) -> bytes:
-    """The fitted SVM as skops data."""
-    return bytes(skops.io.dumps(model.svm, compression=zipfile.ZIP_DEFLATED))
+    """The fitted SVM as skops data; the same model always gives the same bytes."""
+    return _canonical(bytes(skops.io.dumps(model.svm)))
+
+
+def _canonical(data: bytes) -> bytes:
+    """skops data with the memory addresses that name its objects counted up, and without times."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    schema = contents.pop("schema.json").decode("utf-8")
+    numbers: dict[str, str] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        return match[1] + numbers.setdefault(match[2], str(len(numbers) + 1)) + match[3]
+
+    schema = re.sub(r'("__id__": )(\d+)()', renamed, schema)
+    schema = re.sub(r'(")(\d+)(\.np[yz]")', renamed, schema)
+    files = {_renumbered(name, numbers): content for name, content in contents.items()}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted({**files, "schema.json": schema.encode("utf-8")}.items()):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _renumbered(name: str, numbers: dict[str, str]) -> str:
+    stem, dot, ending = name.partition(".")
+    return numbers.get(stem, stem) + dot + ending
 
 
 def parse_settings(data: Any, where: str) -> TrainingSettings:

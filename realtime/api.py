@@ -12,7 +12,7 @@ from realtime.pipeline import Pipeline
 from realtime.process import events
 from realtime.recognition import Recognizer
 from realtime.sources import open_source
-from realtime.types import FacialEvent
+from realtime.types import FacialEvent, FrameSource
 
 
 def load_recognizer(model: str | os.PathLike[str] = "default", *, device: Device = "auto") -> Recognizer:
@@ -45,6 +45,11 @@ def detect(
     Raises:
         SourceError, BundleError, DeviceError: see the errors' own docstrings.
     """
+    # A wrong model or file is refused here, not at the first event.
     recognizer = None if model is None else load_recognizer(model, device=device)
-    with open_source(source, fps=fps) as stream, Pipeline(config, recognizer) as pipeline:
-        yield from events(stream, pipeline)
+    return _events(open_source(source, fps=fps), Pipeline(config, recognizer))
+
+
+def _events(source: FrameSource, pipeline: Pipeline) -> Iterator[FacialEvent]:
+    with source, pipeline:
+        yield from events(source, pipeline)

@@ -91,7 +91,7 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
 def find_bundle(model: str | os.PathLike[str]) -> Path:
     """Folder of a bundle given as a path or as the name of a shipped one. Raises BundleError."""
     path = Path(model)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, never raises
         return path
     shipped = shipped_bundles()
     if str(model) in shipped:

@@ -40,6 +40,8 @@ class PipelineConfig:
 
     def __post_init__(self) -> None:
         least_s = self.spotter.micro_max_s + self.spotter.settle_s + self.flow.lag_s + 0.2
+        if self.keep_s > 10.0:
+            raise ConfigError(f"keep_s must be at most 10, so that memory stays bounded, not {self.keep_s}")
         if not self.keep_s >= least_s:
             raise ConfigError(
                 f"keep_s must be at least {least_s:.2f}, so that an event's key frames are still there"

@@ -38,11 +38,11 @@ class FlowConfig:
             raise ConfigError(f"flow.size_px must lie in 32..512, not {self.size_px}")
         if not 0.04 <= self.lag_s <= 0.4:
             raise ConfigError(f"flow.lag_s must lie in 0.04..0.4, not {self.lag_s}")
-        for name in ("levels", "winsize", "iterations", "poly_n"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"flow.{name} must be at least 1, not {getattr(self, name)}")
-        if not self.poly_sigma > 0:
-            raise ConfigError(f"flow.poly_sigma must be above 0, not {self.poly_sigma}")
+        for name, most in (("levels", 8), ("winsize", self.size_px), ("iterations", 20), ("poly_n", 15)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ConfigError(f"flow.{name} must lie in 1..{most}, not {getattr(self, name)}")
+        if not 0.1 <= self.poly_sigma <= 10.0:
+            raise ConfigError(f"flow.poly_sigma must lie in 0.1..10, not {self.poly_sigma}")
 
 
 class FlowMeter:

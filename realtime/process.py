@@ -54,7 +54,9 @@ def process(
         sink.close(summary)
     except BaseException as error:
         kept = sink.abort()
-        if kept and error.args and isinstance(error.args[0], str):
+        if kept and isinstance(error, KeyboardInterrupt):
+            error.args = (kept,)
+        elif kept and error.args and isinstance(error.args[0], str):
             error.args = (f"{error.args[0]} ({kept})", *error.args[1:])
         raise
     return summary

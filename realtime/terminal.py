@@ -57,8 +57,9 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         return _closed_output()
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        kept = f"; {error.args[0]}" if error.args else ""
+        print(f"{parser.prog}: interrupted{kept}", file=sys.stderr)
         return 128 + signal.SIGINT
 
 

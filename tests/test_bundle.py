@@ -17,7 +17,7 @@ from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folde
 from export import bundle_writer, parity
 from export.bundle_writer import export_bundle
 from export.cli import main as export_main
-from offline.trained_model import load_trained
+from offline.trained_model import load_trained, svm_bytes
 from offline.training import all_features
 from realtime import inference
 from realtime.bundle import CARD, NETWORK, SVM, find_bundle, load_bundle, shipped_bundles
@@ -218,6 +218,12 @@ def test_trained_models_survive_the_disk():
     assert about["versions"]["torch"]
     part = tiny_samples().subset(range(30, 36))
     np.testing.assert_array_equal(all_features(model.network, part), all_features(original.network, part))
+
+
+def test_the_same_model_gives_the_same_bytes():
+    first = svm_bytes(tiny_model())
+    again, _ = load_trained(tiny_trained_folder())
+    assert first == svm_bytes(tiny_model()) == svm_bytes(again) == (tiny_bundle() / SVM).read_bytes()
 
 
 def test_a_folder_without_a_trained_model_is_refused(tmp_path):

@@ -13,8 +13,8 @@ from realtime.features.spec import FLOW_FACE_SIZE
 from realtime.sources import open_source
 from realtime.types import AlignedFace, Frame, KeyFrameEvidence
 
-LEAD_FRAMES = 40
-"""Frames before the onset that the alignment gets to settle on."""
+LEAD_S = 0.4
+"""Time before the onset that the alignment gets to settle in, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Clip:
     subject: str
     where: str
     """Where the annotation stands, for messages: file and line."""
+    fps: float | None = None
+    """Frame rate of a folder of images; None takes what a video says, or the default."""
 
 
 def clip_evidence(clip: Clip, tracker: FaceTracker) -> KeyFrameEvidence:
@@ -68,9 +70,10 @@ def _key_faces(clip: Clip, tracker: FaceTracker) -> dict[int, AlignedFace]:
 
 def _frames(clip: Clip) -> Iterator[Frame]:
     """The readable frames from a little before the onset up to the offset."""
-    with open_source(clip.path) as source:
+    with open_source(clip.path, fps=clip.fps) as source:
+        first = clip.onset - round(LEAD_S * source.info.fps)
         for frame in source:
-            if isinstance(frame, Frame) and frame.index >= clip.onset - LEAD_FRAMES:
+            if isinstance(frame, Frame) and frame.index >= first:
                 yield frame
             if frame.index >= clip.offset:
                 return

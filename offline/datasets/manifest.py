@@ -5,7 +5,8 @@
     frames/p02_001/,0,9,21,disgust,p02
 
 `path` is a video file or a folder of numbered images, relative to the CSV file; onset, apex and offset
-are 0-based frame numbers. Further columns are ignored.
+are 0-based frame numbers. A column `fps` is optional: the frame rate of a folder of images (else 30).
+Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -94,7 +95,17 @@ def _clip(path: Path, line: int, row: dict[str, str]) -> Clip:
         label=row["label"].strip(),
         subject=row["subject"].strip(),
         where=where,
+        fps=_rate(row.get("fps"), where),
     )
+
+
+def _rate(text: str | None, where: str) -> float | None:
+    if not (text or "").strip():
+        return None
+    try:
+        return float(text or "")
+    except ValueError:
+        raise DataError(f"{where}: column fps is '{text}', not a frame rate") from None
 
 
 def _frame_number(text: str | None, name: str, where: str) -> int:

@@ -25,8 +25,13 @@ _BLANK: U8 = np.zeros((64, 64, 3), np.uint8)
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Send file descriptor 2 to nowhere: mediapipe's C++ start-up chatter has no switch."""
-    sys.stderr.flush()
-    saved = os.dup(2)
+    try:
+        saved = os.dup(2)
+    except OSError:  # a process without stderr is quiet already
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)

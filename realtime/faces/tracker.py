@@ -84,11 +84,11 @@ class FaceTracker:
         self.config = config or TrackerConfig()
         self._finder = FaceFinder(self.config.detection_confidence)
         self._mesh = FaceMesh(self.config.detection_confidence)
-        self._next_id = 0
         self.reset()
 
     def reset(self) -> None:
-        """As new, but for the ids, which go on."""
+        """As new; ids start from 0 again."""
+        self._next_id = 0
         self._window: _Window | None = None
         self._points: F32 | None = None
         self._ran_s: float | None = None

@@ -49,7 +49,7 @@ def _coarse_strain(flow: F32) -> F32:
     coarse = np.stack([cv2.resize(part, grid, interpolation=cv2.INTER_AREA) for part in maps])
     strain = optical_strain(coarse.reshape(-1, 2, *coarse.shape[-2:]))
     fine = [cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in strain]
-    return np.stack(fine).astype(np.float32).reshape(*flow.shape[:-3], height, width)
+    return np.asarray(np.stack(fine), dtype=np.float32).reshape(*flow.shape[:-3], height, width)
 
 
 def _unit_rms(values: F32, axes: tuple[int, ...]) -> F32:

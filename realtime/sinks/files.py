@@ -46,6 +46,8 @@ class OutputFile:
         self.name = "standard output" if self._is_stdout else os.fspath(path)
         with output_errors(self.name):
             if self._is_stdout:
+                if stdout is None and sys.stdout is None:
+                    raise OutputError("standard output is closed; name a file with --out")
                 self._file = stdout or sys.stdout.buffer
             else:
                 self._open_path(Path(os.path.realpath(path)))

@@ -34,7 +34,7 @@ def open_source(spec: str | os.PathLike[str], *, fps: float | None = None) -> Fr
     if not text:
         raise SourceError("no stream was named; give a video file, a folder of images or a camera number")
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(text):  # unlike Path.is_dir, never raises
         return ImageFolderSource(path, fps=fps)
     return VideoSource(path, fps=fps)
 

@@ -62,6 +62,17 @@ class SpotterConfig:
             value = getattr(self, field.name)
             if field.name != "opposite" and not value > 0:
                 raise ConfigError(f"spotter.{field.name} must be above 0, not {value}")
+        for name, least, most in (
+            ("smoothing_s", 0.001, 0.1),
+            ("noise_s", 0.1, 60.0),
+            ("warm_up_s", 0.01, 10.0),
+            ("settle_s", 0.01, 1.0),
+            ("macro_max_s", 0.5, 30.0),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(
+                    f"spotter.{name} must lie in {least:g}..{most:g}, not {getattr(self, name)}"
+                )
         if not -1.0 <= self.opposite < 0.0:
             raise ConfigError(f"spotter.opposite is a cosine in -1..0, not {self.opposite}")
         for name in ("close_ratio", "balance", "max_return", "blink_closure", "min_explained"):
