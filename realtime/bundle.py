@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -119,6 +120,7 @@ def content_id(network: bytes, svm: bytes) -> str:
 def load_svm(data: bytes, name: str) -> ProbabilityModel:
     """Load an SVM from skops data. Raises BundleError for untrusted types and damaged data."""
     import skops.io
+    from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
@@ -127,7 +129,10 @@ def load_svm(data: bytes, name: str) -> ProbabilityModel:
             raise BundleError(
                 f"{name} holds types that are not trusted: {', '.join(untrusted)}; do not use it"
             )
-        return cast(ProbabilityModel, skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
+        with warnings.catch_warnings():
+            # only the numbers are used (see `svm`), and those do not depend on the version
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            return cast(ProbabilityModel, skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
     except UntrustedTypesFoundException as error:
         raise BundleError(f"{name} holds types that are not trusted; do not use it") from error
     except BundleError:
