@@ -170,8 +170,6 @@ def _check_targets(options: argparse.Namespace) -> None:
                 raise UsageError(f"{flag} {path}: two of the FILEs have the same name; process them apart")
     if several and options.truth:
         raise UsageError("--truth goes with one FILE")
-    if options.truth and not options.report:
-        raise UsageError("--truth is drawn into the report; name one with --report")
     taken = [
         Path(_target(p, n, s, several)).resolve()
         for n in options.files
@@ -183,6 +181,8 @@ def _check_targets(options: argparse.Namespace) -> None:
     for name in filter(None, (*options.files, options.config, options.truth)):
         if Path(name).resolve() in taken:
             raise UsageError(f"{name}: is both input and output")
+    if options.truth and not options.report:
+        raise UsageError("--truth is drawn into the report; name one with --report")
     if sum(path == "-" for _, path in named) > 1:
         raise UsageError("only one output can go to standard output")
 

@@ -198,9 +198,19 @@ def test_outputs_that_would_meet(glimpse: Glimpse, wall: Path, tmp_path: Path) -
     assert_refused(glimpse("process", wall, "--report", "-"), 2, "standard output")
     other = tmp_path / "other" / wall.name
     assert_refused(glimpse("process", wall, other, "--out", tmp_path), 2, tmp_path, "same name")
+    assert list(tmp_path.iterdir()) == []
+    path.write_text("")
     assert_refused(glimpse("process", wall, "b.avi", "--out", path), 2, path, "folder")
     assert_refused(glimpse("process", wall, "b.avi", "--csv", path), 2, path, "folder")
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_files_go_into_a_folder_and_a_bad_one_does_not_stop_the_rest(
+    glimpse: Glimpse, wall: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "results"
+    outcome = glimpse("process", tmp_path / "none.avi", wall, "--model", "none", "--out", folder)
+    assert_refused(outcome, 1, tmp_path / "none.avi")
+    assert [path.name for path in folder.iterdir()] == [f"{wall.stem}.jsonl"]
 
 
 def test_over_long_names(glimpse: Glimpse, wall: Path, tmp_path: Path) -> None:
@@ -221,7 +231,7 @@ def test_an_earlier_output_survives_a_failed_run(glimpse: Glimpse, wall: Path, t
     earlier.write_text("earlier\n")
     table.write_text("earlier\n")
     words = ["process", wall, "--model", "none", "--out", earlier, "--csv", table]
-    assert_refused(glimpse(*words, "--report", tmp_path / "none" / "r.html"), 1, f"{earlier}.partial")
+    assert_refused(glimpse(*words, "--report", tmp_path / "none" / "r.html"), 1, tmp_path / "none")
     assert_refused(glimpse("process", tmp_path / "none.avi", *words[2:]), 1)
     assert (earlier.read_text(), table.read_text()) == ("earlier\n", "earlier\n")
 

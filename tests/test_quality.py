@@ -8,11 +8,16 @@ import pytest
 from media import picture
 
 from realtime.errors import ConfigError
-from realtime.geometry import to_canonical
+from realtime.geometry import EYE_DISTANCE, EYE_ROW, FACE_UNIT_Y
 from realtime.quality import FaceGate, FrameGate, QualityConfig, sharpness
 from realtime.types import U8, AlignedFace, Frame, HeadPose, readonly
 
 POSE = HeadPose(x_px=60.0, y_px=40.0, eye_distance_px=30.0, roll_deg=0.0, yaw_deg=0.0, pitch_deg=0.0)
+
+
+def to_canonical(x: float, y: float) -> tuple[float, float]:
+    """Face units → canonical crop coordinates (0..1)."""
+    return 0.5 + EYE_DISTANCE * x, EYE_ROW + FACE_UNIT_Y * y
 
 
 def frame(index: int, image: U8, fps: float = 100.0) -> Frame:

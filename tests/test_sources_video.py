@@ -176,7 +176,7 @@ def test_no_video(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be read: Is a directory"):
+    with pytest.raises(SourceError, match="is no regular file"):
         VideoSource(tmp_path)
 
 
