@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from offline.metrics import score_recognition
 from offline.results import Predictions
@@ -73,7 +73,8 @@ def compare(first: Predictions, second: Predictions, seed: int = 0, rounds: int 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided exact p of McNemar's test (1947) from the two counts of discordant samples."""
     discordant = only_first + only_second
-    return min(1.0, 2.0 * float(binom.cdf(min(only_first, only_second), discordant, 0.5)))
+    tail = sum(math.comb(discordant, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / 2**discordant)
 
 
 def _same_samples(first: Predictions, second: Predictions) -> None:
