@@ -74,7 +74,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided exact p of McNemar's test (1947) from the two counts of discordant samples."""
     discordant = only_first + only_second
     tail = sum(math.comb(discordant, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return min(1.0, 2 * tail / (1 << discordant))
 
 
 def _same_samples(first: Predictions, second: Predictions) -> None:
