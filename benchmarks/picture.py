@@ -74,7 +74,7 @@ def _draw(
     faces: dict[int, U8],
 ) -> None:
     figure = plt.figure(figsize=(10.0, 5.6), dpi=110)
-    grid = figure.add_gridspec(2, 5, height_ratios=[1.15, 1.0], hspace=0.28, wspace=0.08)
+    grid = figure.add_gridspec(2, 5, height_ratios=[1.15, 1.0], hspace=0.12, wspace=0.08)
     keys = shown.key_frames
     onset, apex, offset = (faces[i] for i in (keys.onset_frame, keys.apex_frame, keys.offset_frame))
     difference = np.clip(128 + GAIN * (apex.astype(float) - onset), 0, 255).mean(axis=2)
@@ -95,17 +95,18 @@ def _draw(
 
 
 def _bars(axes: Axes, event: FacialEvent) -> None:
+    """Class probabilities, in a panel as high as the pictures beside it."""
     assert event.recognition is not None
-    names = list(event.recognition.probabilities)
-    values = list(event.recognition.probabilities.values())
-    colours = [MICRO if name == event.label else "#c9cdd4" for name in names]
-    axes.barh(range(len(names)), values, color=colours, height=0.55)
-    for i, (name, value) in enumerate(zip(names, values, strict=True)):
-        axes.text(0.0, i - 0.42, f"{name}  {value:.2f}", fontsize=8, color=INK, va="bottom")
-    axes.set_ylim(len(names) - 0.5, -0.8)
-    axes.set_xlim(0, 1)
-    axes.set_title("which class it fits", fontsize=9, color=INK)
+    panel = axes.inset_axes((0.08, 0.16, 0.92, 0.68))
     axes.axis("off")
+    for i, (name, value) in enumerate(event.recognition.probabilities.items()):
+        panel.barh(i, 1.0, color="#eceef1", height=0.34)
+        panel.barh(i, value, color=MICRO if name == event.label else "#8a909c", height=0.34)
+        panel.text(0.0, i - 0.24, f"{name}  {value:.2f}", fontsize=8, color=INK, va="bottom")
+    panel.set_ylim(len(event.recognition.probabilities) - 0.6, -0.75)
+    panel.set_xlim(0, 1)
+    panel.set_title("which class it fits", fontsize=9, color=INK)
+    panel.axis("off")
 
 
 def _timeline(axes: Axes, rows: list[FrameRow], events: list[FacialEvent], truth: Truth) -> None:
@@ -120,7 +121,7 @@ def _timeline(axes: Axes, rows: list[FrameRow], events: list[FacialEvent], truth
         axes.axvspan(keys.onset_s, keys.offset_s, color=colour, alpha=0.25, linewidth=0)
         axes.axvline(keys.apex_s, color=colour, linewidth=1.2)
         text = (
-            f"{event.label} {max(event.recognition.probabilities.values()):.2f}"
+            f"{event.label}\n{max(event.recognition.probabilities.values()):.2f}"
             if event.recognition
             else "macro"
         )

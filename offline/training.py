@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -54,6 +54,9 @@ class TrainingSettings:
     label_smoothing: float = 0.1
     imbalance: str = "class_weights"
     """What the network's training does about classes of unequal size: one of `imbalance.CHOICES`."""
+    calibration_folds: int = 3
+    """Networks fitted besides, each without a part of the subjects, to choose C and γ and to calibrate by;
+    0 leaves them out, and the probabilities are then too sure of themselves."""
     seed: int = 0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -103,7 +106,8 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
         network, curve = fit_network(samples, settings)
         views = svm_views(samples, settings)
         features = all_features(network, views)
-    svm, choice = fit_svm(features, views, settings)
+        held_out = held_out_features(samples, settings) if settings.calibration_folds else []
+    svm, choice = fit_svm(features, views, settings, held_out)
     return TrainedModel(network, svm, samples.classes, settings, curve, choice)
 
 
@@ -233,45 +237,119 @@ def svm_views(samples: SampleSet, settings: TrainingSettings) -> SampleSet:
 
 
 def fit_svm(
-    features: F64, samples: SampleSet, settings: TrainingSettings
+    features: F64, samples: SampleSet, settings: TrainingSettings, held_out: Sequence[HeldOut] = ()
 ) -> tuple[Pipeline, dict[str, float]]:
-    """Choose C and γ by grid search, then fit scaler, imputer and calibrated SVC on everything."""
+    """Choose C and γ by grid search, then fit scaler, imputer and calibrated SVC on everything.
+
+    With `held_out`, choice and calibration rest on samples that neither network nor SVM had seen.
+    """
     splits = folds(samples, settings.svm.folds, settings.seed)
-    grid = GridSearchCV(
-        Pipeline([*_front(), ("svc", _svc(1.0, 1.0))]),
-        {"svc__C": list(settings.svm.c), "svc__gamma": list(settings.svm.gamma)},
-        scoring="balanced_accuracy",
-        cv=splits,
-        refit=False,
+    views = held_out or [
+        HeldOut(features[train], samples.labels[train], features[test], samples.labels[test])
+        for train, test in splits
+    ]
+    choice = _best(views, settings.svm, len(samples.classes))
+    calibrated = CalibratedClassifierCV(
+        _svc(choice["C"], choice["gamma"]), method="sigmoid", ensemble=False, cv=splits
     )
-    with (
-        np.errstate(invalid="ignore"),
-        warnings.catch_warnings(),
-    ):  # a small fold may lack a class; its recall then is not counted
-        warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-        grid.fit(features, samples.labels)
-    c, gamma = float(grid.best_params_["svc__C"]), float(grid.best_params_["svc__gamma"])
-    calibrated = CalibratedClassifierCV(_svc(c, gamma), method="sigmoid", ensemble=False, cv=splits)
     svm = Pipeline([*_front(), ("svm", calibrated)])
     with np.errstate(invalid="ignore"):  # a block that no sample has stays NaN in the scaler, then 0
         svm.fit(features, samples.labels)
+    if held_out:
+        _recalibrate(calibrated, held_out, choice)
     calibrated.set_params(cv=settings.svm.folds)  # the indices of the splits need not be stored
-    return svm, {"C": c, "gamma": gamma, "balanced_accuracy": float(grid.best_score_)}
+    return svm, choice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Features of one split: what an SVM is fitted on, and what it is judged on."""
+
+    train: F64
+    train_labels: NDArray[np.intp]
+    test: F64
+    test_labels: NDArray[np.intp]
+
+    def decisions(self, c: float, gamma: float) -> F64:
+        """Decision values of the test part, (n, classes) or (n,) for two classes."""
+        svm = Pipeline([*_front(), ("svc", _svc(c, gamma))])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(svm.fit(self.train, self.train_labels).decision_function(self.test))
+
+
+def held_out_features(samples: SampleSet, settings: TrainingSettings) -> list[HeldOut]:
+    """Split by subject; for each split a network of its own, fitted on the training part alone.
+
+    A network's features of the samples that it was fitted on are too good to calibrate anything by.
+    """
+    pairs = []
+    for train_part, test_part in folds(samples, settings.calibration_folds, settings.seed):
+        known, unknown = samples.subset(train_part), samples.subset(test_part)
+        network, _ = fit_network(known, settings)
+        views = svm_views(known, settings), svm_views(unknown, settings)
+        pairs.append(
+            HeldOut(
+                all_features(network, views[0]),
+                views[0].labels,
+                all_features(network, views[1]),
+                views[1].labels,
+            )
+        )
+    return pairs
+
+
+def _best(views: Sequence[HeldOut], settings: SvmSettings, classes: int) -> dict[str, float]:
+    """C and γ of the best mean balanced accuracy; the first of equals."""
+    best = {"C": 0.0, "gamma": 0.0, "balanced_accuracy": -1.0}
+    for c, gamma in product(settings.c, settings.gamma):
+        scores = [_balanced_accuracy(view, view.decisions(c, gamma), classes) for view in views]
+        if float(np.mean(scores)) > best["balanced_accuracy"]:
+            best = {"C": c, "gamma": gamma, "balanced_accuracy": float(np.mean(scores))}
+    return best
+
+
+def _balanced_accuracy(view: HeldOut, decisions: F64, classes: int) -> float:
+    """Mean recall over the classes that the test part has."""
+    known = np.unique(view.train_labels)
+    found = known[(decisions > 0).astype(int) if decisions.ndim == 1 else decisions.argmax(axis=1)]
+    recalls = [(found[view.test_labels == k] == k).mean() for k in range(classes) if k in view.test_labels]
+    return float(np.mean(recalls))
+
+
+def _recalibrate(
+    calibrated: CalibratedClassifierCV, held_out: Sequence[HeldOut], choice: dict[str, float]
+) -> None:
+    """Fit Platt's sigmoids anew, to decisions about samples that nothing had seen."""
+    decisions = np.concatenate([view.decisions(choice["C"], choice["gamma"]) for view in held_out])
+    labels = np.concatenate([view.test_labels for view in held_out])
+    columns = decisions[:, None] if decisions.ndim == 1 else decisions
+    (fitted,) = calibrated.calibrated_classifiers_
+    wanted = [1] if columns.shape[1] == 1 else range(columns.shape[1])
+    for calibrator, label, column in zip(fitted.calibrators, wanted, columns.T, strict=True):
+        calibrator.fit(column, (labels == label).astype(float))
 
 
 def folds(samples: SampleSet, count: int, seed: int) -> Splits:
-    """Stratified folds, grouped by subject where every class has subjects enough."""
+    """Stratified folds by subject; fewer of them where a class has fewer subjects.
+
+    Only where a class has a single subject are the folds by sample instead; two views of one sample
+    then still stay together.
+    """
     labels = samples.labels
     owners: Counter[int] = Counter(
         label for label, _ in set(zip(labels.tolist(), samples.subjects, strict=True))
     )
-    if min(owners.values()) >= count:
-        grouped = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-        splits: Splits = list(grouped.split(labels, labels, samples.subjects))
+    by_subject = min(owners.values()) >= 2
+    groups = list(samples.subjects) if by_subject else [flow.tobytes() for flow in samples.flows[:, 0]]
+    fewest = min(owners.values()) if by_subject else int(np.bincount(labels).min())
+    count = max(2, min(count, fewest))
+    for parts in range(count, 1, -1):
+        splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+        splits: Splits = list(splitter.split(labels, labels, groups))
         if all(len(set(labels[train])) == len(owners) for train, _ in splits):
             return splits
-    count = max(min(count, int(np.bincount(labels).min())), 2)
-    return list(StratifiedKFold(count, shuffle=True, random_state=seed).split(labels, labels))
+    plain = StratifiedKFold(2, shuffle=True, random_state=seed)
+    return list(plain.split(labels, labels))
 
 
 def _front() -> list[tuple[str, object]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -23,6 +24,7 @@ import numpy as np
 
 from realtime.errors import BundleError
 from realtime.features.spec import FEATURE_NAMES, FEATURE_SPEC_ID
+from realtime.svm import CalibratedSvm
 from realtime.types import F64
 
 SCHEMA = "glimpse-bundle/1"
@@ -59,7 +61,7 @@ class Bundle:
     """In the order of the probabilities."""
     network: bytes
     """The ONNX model."""
-    svm: ProbabilityModel
+    svm: CalibratedSvm
     """224 features, float64 (n, 224) → probabilities (n, classes)."""
     description: Mapping[str, Any]
     """All of bundle.json: training data, metrics, settings, library versions."""
@@ -84,8 +86,9 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
         )
     svm = load_svm(contents[SVM], str(folder / SVM))
     _check_svm(folder, svm, classes)
+    scorer = _scorer(folder, svm)
     name = str(description.get("name", folder.name))
-    return Bundle(name, found, classes, contents[NETWORK], svm, description, folder)
+    return Bundle(name, found, classes, contents[NETWORK], scorer, description, folder)
 
 
 def find_bundle(model: str | os.PathLike[str]) -> Path:
@@ -117,6 +120,7 @@ def content_id(network: bytes, svm: bytes) -> str:
 def load_svm(data: bytes, name: str) -> ProbabilityModel:
     """Load an SVM from skops data. Raises BundleError for untrusted types and damaged data."""
     import skops.io
+    from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
@@ -125,7 +129,10 @@ def load_svm(data: bytes, name: str) -> ProbabilityModel:
             raise BundleError(
                 f"{name} holds types that are not trusted: {', '.join(untrusted)}; do not use it"
             )
-        return cast(ProbabilityModel, skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
+        with warnings.catch_warnings():
+            # only the numbers are used (see `svm`), and those do not depend on the version
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            return cast(ProbabilityModel, skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
     except UntrustedTypesFoundException as error:
         raise BundleError(f"{name} holds types that are not trusted; do not use it") from error
     except BundleError:
@@ -197,3 +204,10 @@ def _check_svm(folder: Path, svm: ProbabilityModel, classes: tuple[str, ...]) ->
         )
     if getattr(svm, "n_features_in_", None) != len(FEATURE_NAMES):
         raise BundleError(f"bundle {folder} has an SVM for another number of features: train it again")
+
+
+def _scorer(folder: Path, svm: ProbabilityModel) -> CalibratedSvm:
+    try:
+        return CalibratedSvm.of(svm)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise BundleError(f"bundle {folder} has an SVM of another build: export it again") from error

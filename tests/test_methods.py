@@ -22,7 +22,7 @@ from realtime.errors import ConfigError, DataError, UsageError
 CLASSES = ("left", "up", "spread")
 QUICK_SVM = {"c": [1.0], "gamma": [0.005], "folds": 2}
 QUICK = {
-    "hybrid": {"epochs": 3, "batch": 12, "svm": QUICK_SVM},
+    "hybrid": {"epochs": 3, "batch": 12, "calibration_folds": 2, "svm": QUICK_SVM},
     "hybrid-seed": {"epochs": 3, "batch": 12, "svm": QUICK_SVM},
     "flow-grid": {},
     "lbp-top": {},

@@ -52,9 +52,14 @@ class SeedSvm(SvmSettings):
 
 @dataclass(frozen=True, slots=True)
 class SeedSettings(TrainingSettings):
-    """12 epochs of Adam at 1e-3, weight decay 1e-4, batches of 32, cosine, class weights, hard labels."""
+    """12 epochs of Adam at 1e-3, weight decay 1e-4, batches of 32, cosine, class weights, hard labels.
+
+    Its SVM is calibrated by cross-validation on the features of the one network, whatever
+    `calibration_folds` says.
+    """
 
     label_smoothing: float = 0.0
+    calibration_folds: int = 0
     network: SeedNetwork = field(default_factory=SeedNetwork)
     augment: SeedAugment = field(default_factory=SeedAugment)
     svm: SeedSvm = field(default_factory=SeedSvm)
