@@ -16,7 +16,7 @@ from export.parity import check_network, check_svm
 from export.to_onnx import network_to_onnx
 from offline.trained_model import load_trained, svm_bytes
 from realtime.bundle import CARD, DESCRIPTION, NETWORK, SCHEMA, SVM, content_id, load_bundle, load_svm
-from realtime.errors import OutputError
+from realtime.errors import DataError, OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
 
 MAX_BYTES = 5_000_000
@@ -55,6 +55,7 @@ def export_bundle(trained: Path, out: Path, name: str, notes: Mapping[str, Any])
         "largest_difference_to_torch": difference,
         **notes,
     }
+    _check_evaluations(description)
     contents = {NETWORK: network, SVM: svm, CARD: model_card(description).encode("utf-8")}
     description["files"] = {
         file: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
@@ -68,6 +69,16 @@ def export_bundle(trained: Path, out: Path, name: str, notes: Mapping[str, Any])
         )
     _write(out, contents)
     return description
+
+
+def _check_evaluations(description: Mapping[str, Any]) -> None:
+    """Refuse figures of another bundle, and of the data that the model was trained on."""
+    trained_on = description["training_data"].get("dataset_folder")
+    for item in description.get("evaluations", []):
+        if item["bundle_id"] not in (None, description["id"]):
+            raise DataError(f"the evaluation is of bundle {item['bundle_id']}, not of {description['id']}")
+        if item["bundle_id"] and trained_on and item["data"].get("dataset_folder") == trained_on:
+            raise DataError(f"the evaluation is on {trained_on}, which the model was trained on")
 
 
 def _write(out: Path, contents: Mapping[str, bytes]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 _SYNTHETIC = """\
 It learned from synthetic data alone: no picture, video or flow map of a real person was trained on. The
 flow samples are sums of Gaussian action-unit fields, head residue, blinks and noise. Rendered samples,
-where it had any, are warps of one public-domain portrait, reshaped and repainted into many identities,
-seen by a synthetic camera and measured by the same code as live video.
+where it had any, are warps of one public-domain portrait, reshaped and repainted into many identities and
+seen by a synthetic camera; their flow and features are computed by the same code as those of live video, but
+their faces are cut out where they are known to be, not where a tracker finds them. One portrait is no
+population.
 
 The recipe is not blind. The crop geometry and the noise level of the synthetic flow, the coarseness of
 the strain, the number of samples, the label smoothing and the strength of the augmentation were chosen
@@ -25,8 +27,7 @@ before the bundle is passed on.
 _LIMITS = """\
 ## Limits
 
-- Posed or spontaneous, culture, age, skin, glasses, beards, occlusion: none of it was measured. The
-  synthetic identities come from one portrait.
+- Posed or spontaneous, culture, age, skin, glasses, beards, occlusion: none of it was measured.
 - A class says which muscles moved as they do in such examples. It is no reading of what a person feels,
   and no evidence of lying: this is no lie detector.
 - The probabilities are calibrated on the training data's kind, not on yours. A person must check every
@@ -102,8 +103,9 @@ def _evaluation(result: Mapping[str, Any]) -> str:
         "synthetic": "synthetic samples",
     }
     what = names[data["kind"]]
+    how = "" if result["bundle_id"] else "leave-one-subject-out, models of the same recipe: "
     return (
-        _figure(f"{what}, {data['subjects']} subjects", result)
+        _figure(f"{how}{what}, {data['subjects']} subjects", result)
         + "; 95 % bootstrap interval over subjects: "
         + "; ".join(f"{name.upper()} {low:.3f}..{high:.3f}" for name, (low, high) in interval.items())
     )

@@ -72,6 +72,11 @@ def _evaluation(path: Path) -> dict[str, Any]:
     )
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        return {key: results[key] for key in (*wanted, "confusion_matrix")}
+        stated = {key: results[key] for key in (*wanted, "confusion_matrix")}
+        # of which bundle; figures of leave-one-subject-out belong to the recipe, not to a bundle
+        stated["bundle_id"] = results["bundle"]["id"] if "bundle" in results else None
+        if not {"kind", "subjects"} <= set(results["data"]):
+            raise KeyError("data")
+        return stated
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no results file: make one with glimpse-offline evaluate --out") from error

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from realtime.errors import ConfigError
 from realtime.features.spec import CNN_SIZE
 
 FIELDS = 3
@@ -26,6 +27,13 @@ class NetworkSettings:
     """The same for the key frames."""
     dropout: float = 0.5
     """Share of the branches' features and of the 128 features dropped in training."""
+
+    def __post_init__(self) -> None:
+        for name in ("flow_size", "frame_size"):
+            if getattr(self, name) not in (8, 16, 32, 64):
+                raise ConfigError(f"network.{name} must be 8, 16, 32 or 64, not {getattr(self, name)}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"network.dropout must lie in 0..1, not {self.dropout}")
 
 
 class _Branch(nn.Module):

@@ -72,9 +72,13 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
         svm_data = (folder / SVM).read_bytes()
         with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
             weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise DataError(f"no trained model in {folder}: make one with glimpse-offline train --out") from error
-    if description.get("schema") != SCHEMA or description.get("feature_spec") != FEATURE_SPEC_ID:
+    if (
+        not isinstance(description, dict)
+        or description.get("schema") != SCHEMA
+        or description.get("feature_spec") != FEATURE_SPEC_ID
+    ):
         raise DataError(
             f"the trained model in {folder} is of another version or feature spec: train it again"
         )
@@ -84,7 +88,7 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
         network.load_state_dict(weights)
         curve = tuple(EpochRecord(**record) for record in description["training_curve"])
         classes, choice = tuple(description["classes"]), dict(description["svm_choice"])
-    except (ConfigError, KeyError, TypeError, RuntimeError) as error:
+    except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"the trained model in {folder} is damaged: train it again") from error
     svm: Any = load_svm(svm_data, str(folder / SVM))
     return TrainedModel(network.eval(), svm, classes, settings, curve, choice), description

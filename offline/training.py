@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,15 @@ class SvmSettings:
     max_samples: int = 1600
     """Draw at most so many training samples for the SVM; its size and its time grow with them."""
 
+    def __post_init__(self) -> None:
+        for name in ("c", "gamma"):
+            values = getattr(self, name)
+            numbers = all(isinstance(v, (int, float)) and 0 < v < math.inf for v in values)
+            if not values or not numbers:
+                raise ConfigError(f"svm.{name} must be a list of numbers above 0, not {values!r}")
+        _check_range("svm.folds", self.folds, 2, 100)
+        _check_range("svm.max_samples", self.max_samples, 16, 100_000)
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
@@ -65,6 +75,19 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.imbalance not in CHOICES:
             raise ConfigError(f"imbalance is {self.imbalance!r}: use one of {', '.join(CHOICES)}")
+        _check_range("epochs", self.epochs, 1, 10_000)
+        _check_range("batch", self.batch, 2, 100_000)
+        _check_range("learning_rate", self.learning_rate, 1e-9, 10.0)
+        _check_range("weight_decay", self.weight_decay, 0.0, 10.0)
+        _check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
+        _check_range("seed", self.seed, 0, 2**31)
+        if self.calibration_folds:
+            _check_range("calibration_folds", self.calibration_folds, 2, 100)
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ConfigError(f"{name} must lie in {least:g}..{most:g}, not {value}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -105,9 +104,9 @@ def find_bundle(model: str | os.PathLike[str]) -> Path:
 
 def shipped_bundles() -> dict[str, Path]:
     """Names and folders of the bundles in the `models` package, by name."""
-    try:
-        root = Path(str(resources.files("models")))
-    except ModuleNotFoundError:
+    # beside this package, and not by import: a folder `models` of the user's own must not stand before it
+    root = Path(__file__).resolve().parents[1] / "models"
+    if not root.is_dir():
         return {}
     return {entry.name: entry for entry in sorted(root.iterdir()) if (entry / DESCRIPTION).is_file()}
 
@@ -146,7 +145,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"{folder} is no model bundle: it has no {DESCRIPTION}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"cannot read {folder / DESCRIPTION}: export the bundle again") from error
     schema = description.get("schema") if isinstance(description, dict) else None
     if schema != SCHEMA:
@@ -167,8 +166,8 @@ def _check_spec(folder: Path, description: Mapping[str, Any]) -> None:
 
 def _verified_files(folder: Path, description: Mapping[str, Any]) -> dict[str, bytes]:
     listed = description.get("files")
-    if not isinstance(listed, dict) or not set(FILES) <= set(listed):
-        raise BundleError(f"bundle {folder} does not list {', '.join(FILES)}: export it again")
+    if not isinstance(listed, dict) or set(listed) != set(FILES):
+        raise BundleError(f"bundle {folder} does not list just {', '.join(FILES)}: export it again")
     return {str(name): _verified(folder, str(name), entry) for name, entry in listed.items()}
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("glimpse")
 
+MIN_USEFUL_FPS = 25.0
+"""Below this a micro-expression of 1/25 s falls between two frames."""
+
 
 def build_parser() -> terminal.Parser:
     parser = terminal.Parser(
@@ -74,6 +77,7 @@ def _process(options: argparse.Namespace) -> int:
     recognizer = None if options.model == "none" else load_recognizer(options.model, device=options.device)
     if recognizer is not None:
         log.info("model %s on %s", recognizer.bundle.name, recognizer.provider)
+    _make_folders(options)
     failed = 0
     for name in options.files:
         try:
@@ -95,6 +99,12 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
 
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
     with open_source(name, fps=options.fps) as source, Pipeline(config, recognizer) as pipeline:
+        if source.info.fps < MIN_USEFUL_FPS:
+            print(
+                f"glimpse: {name}: {source.info.fps:g} frames per second are too few for micro-expressions;"
+                f" {MIN_USEFUL_FPS:g} is the least, 100 or more is good",
+                file=sys.stderr,
+            )
         for note in source.info.notes:
             print(f"glimpse: {name}: {note}", file=sys.stderr)
         sinks = SinkGroup(list(_sinks(name, options, config)))
@@ -117,7 +127,6 @@ def _sinks(name: str, options: argparse.Namespace, config: Any) -> Iterator[Even
     from realtime.truth import read_truth
 
     several = len(options.files) > 1
-    yield JsonLinesSink(_target(options.out, name, ".jsonl", several))
     if options.csv:
         yield CsvSink(_target(options.csv, name, ".csv", several))
     if options.report:
@@ -126,6 +135,18 @@ def _sinks(name: str, options: argparse.Namespace, config: Any) -> Iterator[Even
             truth=read_truth(options.truth) if options.truth else None,
             settings={"model": options.model, **asdict(config)},
         )
+    # last, because it is the one that writes when it is opened: the others are known to be writable then
+    yield JsonLinesSink(_target(options.out, name, ".jsonl", several))
+
+
+def _make_folders(options: argparse.Namespace) -> None:
+    """Several files go into folders, which are made where they are missing."""
+    from realtime.sinks.files import output_errors
+
+    for path in (options.out, options.csv, options.report):
+        if len(options.files) > 1 and path and path != "-":
+            with output_errors(path):
+                os.makedirs(path, exist_ok=True)
 
 
 def _target(path: str, name: str, suffix: str, several: bool) -> str:
@@ -143,12 +164,14 @@ def _check_targets(options: argparse.Namespace) -> None:
     stems = [Path(name).stem for name in options.files]
     for flag, path in named:
         if several and path != "-":
-            if not os.path.isdir(path):
-                raise UsageError(f"{flag} {path}: with several FILEs this must be an existing folder")
+            if os.path.exists(path) and not os.path.isdir(path):
+                raise UsageError(f"{flag} {path}: with several FILEs this must be a folder")
             if len(set(stems)) < len(stems):
                 raise UsageError(f"{flag} {path}: two of the FILEs have the same name; process them apart")
     if several and options.truth:
         raise UsageError("--truth goes with one FILE")
+    if options.truth and not options.report:
+        raise UsageError("--truth is drawn into the report; name one with --report")
     taken = [
         Path(_target(p, n, s, several)).resolve()
         for n in options.files

@@ -17,6 +17,7 @@ from realtime.faces import AlignmentConfig, TrackerConfig
 from realtime.flow import FlowConfig
 from realtime.quality import QualityConfig
 from realtime.spotting import SpotterConfig
+from realtime.spotting.spotter import LONGEST_WAIT_S
 
 MAX_CONFIG_BYTES = 1_000_000
 _LARGEST_INT = 2**31 - 1
@@ -33,13 +34,13 @@ class PipelineConfig:
     quality: QualityConfig = field(default_factory=QualityConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
-    keep_s: float = 1.6
+    keep_s: float = 2.0
     """How long faces are kept for the key frames of an event, s."""
     max_gap_s: float = 0.25
     """A longer hole in the stream ends what was going on before it, s."""
 
     def __post_init__(self) -> None:
-        least_s = self.spotter.micro_max_s + self.spotter.settle_s + self.flow.lag_s + 0.2
+        least_s = self.spotter.micro_max_s + self.spotter.settle_s + LONGEST_WAIT_S + self.flow.lag_s + 0.2
         if self.keep_s > 10.0:
             raise ConfigError(f"keep_s must be at most 10, so that memory stays bounded, not {self.keep_s}")
         if not self.keep_s >= least_s:

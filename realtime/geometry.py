@@ -61,11 +61,6 @@ LIDS: tuple[Region, ...] = _pair("lid", 0.50, -0.02, 0.11)
 REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
 
 
-def to_canonical(x: float, y: float) -> tuple[float, float]:
-    """Face units → canonical crop coordinates (0..1)."""
-    return 0.5 + EYE_DISTANCE * x, EYE_ROW + FACE_UNIT_Y * y
-
-
 def unit_grid(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Face-unit coordinates of the pixel centres of a canonical crop of `size` × `size` pixels.
 

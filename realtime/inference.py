@@ -20,6 +20,8 @@ Device = Literal["auto", "cpu", "cuda"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _FATAL = 4
+# Key of an ONNX tensor's external data: the file it names would get round the bundle's checksums.
+_EXTERNAL_DATA = b"location"
 log = logging.getLogger(__name__)
 
 
@@ -75,11 +77,14 @@ def _runtime() -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, when the library is first imported
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # the caller may have imported it before the variable was set
     onnxruntime.set_default_logger_severity(_FATAL)
     return onnxruntime
 
 
 def _open(runtime: Any, network: bytes, device: Device) -> Any:
+    if _EXTERNAL_DATA in network:
+        raise BundleError("the bundle's network keeps weights outside its file; do not use it")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -7,10 +7,14 @@ Synchronous and clock-free: time comes from the frames, so the same frames give 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
+
+import numpy as np
 
 from realtime.config import PipelineConfig
 from realtime.faces import FaceAligner, FaceTracker, warp_together
@@ -22,6 +26,7 @@ from realtime.flow import FlowMeter
 from realtime.quality import FaceGate, FrameGate
 from realtime.spotting import Spotter
 from realtime.types import (
+    U8,
     AlignedFace,
     Face,
     FacialEvent,
@@ -33,6 +38,9 @@ from realtime.types import (
     Unreadable,
 )
 
+MIN_SIDE_PX = 32
+"""Pictures with a shorter side cannot show a face."""
+
 
 class Recognizes(Protocol):
     """What the pipeline asks of a recogniser."""
@@ -43,8 +51,8 @@ class Recognizes(Protocol):
 class Pipeline:
     """Takes the frames of one stream in order; gives the events as they are decided.
 
-    `push` never raises for a bad picture: it is left out and counted. Without a recogniser events
-    carry no label. Use as a context manager, or call `close`, to free the face models.
+    `push` never raises for a bad picture or timestamp: it is left out and counted. Without a recogniser
+    events carry no label. Use as a context manager, or call `close`, to free the face models.
     """
 
     def __init__(self, config: PipelineConfig | None = None, recognizer: Recognizes | None = None) -> None:
@@ -68,7 +76,9 @@ class Pipeline:
         self._forget_face()
         self._frames = self._face_frames = self._events = 0
         self._skipped: Counter[str] = Counter()
+        self._now_s = -math.inf
         self._last_s: float | None = None
+        self._size: tuple[int, ...] | None = None
         self._row: FrameRow | None = None
 
     def push(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
@@ -76,8 +86,19 @@ class Pipeline:
         self._frames += 1
         if isinstance(frame, Unreadable):
             return self._skip(FrameRow(frame.index, None, skipped=frame.cause))
+        if not (math.isfinite(frame.time_s) and round(frame.time_s, 6) > self._now_s):
+            return self._skip(FrameRow(frame.index, None, skipped="timestamp"))
+        # rounded, so that two ways of writing one time cannot tip a comparison
+        frame = replace(frame, time_s=round(frame.time_s, 6))
+        self._now_s = frame.time_s
+        if not _is_picture(frame.image):
+            return self._skip(FrameRow(frame.index, frame.time_s, skipped="format"))
         gap = self._last_s is not None and frame.time_s - self._last_s > self.config.max_gap_s
-        ended = self._interrupt() if gap else ()
+        resized = self._size is not None and frame.image.shape != self._size
+        ended = self._interrupt() if gap or resized else ()
+        if resized:
+            self._tracker.reset()
+        self._size = frame.image.shape
         if cause := self._frame_gate.push(frame):
             return ended + self._skip(FrameRow(frame.index, frame.time_s, skipped=cause))
         self._last_s = frame.time_s
@@ -126,7 +147,7 @@ class Pipeline:
         """The route of a frame that shows a face."""
         aligned = self._aligner.push(frame, face)
         if cause := self._face_gate.push(aligned):
-            ended = self._pause(frame.time_s)
+            ended = self._pause()
             return ended + self._skip(FrameRow(frame.index, frame.time_s, face.id, aligned.pose, cause))
         self._measured_s = frame.time_s
         self._face_frames += 1
@@ -157,19 +178,19 @@ class Pipeline:
 
     def _interrupt(self) -> tuple[FacialEvent, ...]:
         """What was going on ends here: the face is lost, another one came, or time has a hole."""
-        ended = self._finish(self._spotter.flush())
+        ended = self._finish(self._spotter.flush(self._now_s))
         self._forget_face()
         return ended
 
-    def _pause(self, now_s: float) -> tuple[FacialEvent, ...]:
+    def _pause(self) -> tuple[FacialEvent, ...]:
         """A face that could not be measured for longer than a hole may last ends what was going on.
 
         Its transform and its usual sharpness stay known, unlike after `_interrupt`.
         """
-        if self._measured_s is None or now_s - self._measured_s <= self.config.max_gap_s:
+        if self._measured_s is None or self._now_s - self._measured_s <= self.config.max_gap_s:
             return ()
         self._measured_s = None
-        ended = self._finish(self._spotter.flush())
+        ended = self._finish(self._spotter.flush(self._now_s))
         for stage in (self._flow, self._spotter, self._ring):
             stage.reset()
         return ended
@@ -184,6 +205,15 @@ class Pipeline:
         self._row = row
         self._skipped[row.skipped or "unknown"] += 1
         return ()
+
+
+def _is_picture(image: U8) -> bool:
+    return (
+        image.ndim == 3
+        and image.shape[2] == 3
+        and image.dtype == np.uint8
+        and min(image.shape[:2]) >= MIN_SIDE_PX
+    )
 
 
 def key_frame_evidence(ring: FaceRing, keys: KeyFrames) -> KeyFrameEvidence | None:

@@ -8,7 +8,9 @@ from types import MappingProxyType
 import numpy as np
 
 from realtime.bundle import Bundle
+from realtime.errors import BundleError
 from realtime.features.extract import handcrafted, network_input
+from realtime.features.spec import FACE_SIZE
 from realtime.inference import CnnSession, Device
 from realtime.types import F64, KeyFrameEvidence, Recognition
 
@@ -22,6 +24,7 @@ class Recognizer:
         """Raises DeviceError where the device cannot be used, BundleError for an unusable network."""
         self.bundle = bundle
         self._session = CnnSession(bundle.network, device)
+        self._try_out()
 
     @property
     def provider(self) -> str:
@@ -56,6 +59,17 @@ class Recognizer:
             by_hand = np.stack([handcrafted(item) for item in batch])
             parts.append(np.concatenate([cnn, by_hand], axis=1).astype(np.float64))
         return np.concatenate(parts)
+
+    def _try_out(self) -> None:
+        """Score an empty movement: what cannot be used is refused now, not at the first event."""
+        empty = KeyFrameEvidence(None, np.zeros((3, 2, FACE_SIZE, FACE_SIZE), np.float32))
+        try:
+            probabilities = self.probabilities([empty])
+        except Exception as error:  # ONNX Runtime raises classes of its own without a common root
+            raise BundleError(f"bundle {self.bundle.name} cannot be run: export it again") from error
+        wanted = (1, len(self.bundle.classes))
+        if probabilities.shape != wanted or not np.isclose(probabilities.sum(), 1.0):
+            raise BundleError(f"bundle {self.bundle.name} gives no probabilities: export it again")
 
     def _recognition(self, probabilities: F64) -> Recognition:
         classes = self.bundle.classes

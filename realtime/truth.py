@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from realtime.errors import DataError
-from realtime.report import TruthInterval
+from realtime.types import TruthInterval
+
+MAX_TIME_S = 1e7
+"""No stream is longer than this (four months)."""
 
 
 def read_truth(path: str) -> tuple[TruthInterval, ...]:
@@ -29,6 +31,6 @@ def read_truth(path: str) -> tuple[TruthInterval, ...]:
 
 def _interval(event: Any) -> TruthInterval:
     onset_s, apex_s, offset_s = (float(event[key]) for key in ("onset_s", "apex_s", "offset_s"))
-    if not all(map(math.isfinite, (onset_s, apex_s, offset_s))):
-        raise ValueError("a time is not finite")
+    if not all(abs(time_s) <= MAX_TIME_S for time_s in (onset_s, apex_s, offset_s)):  # NaN is refused too
+        raise ValueError("a time is out of range")
     return TruthInterval(onset_s, apex_s, offset_s, event["label"] and str(event["label"]))

@@ -251,3 +251,13 @@ class RunSummary:
     """Time the run took; None where it is not asked for, so that the output repeats byte for byte."""
     notes: tuple[str, ...] = ()
     """Remarks on the stream that came up while it was read, one line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruthInterval:
+    """A known expression, to be drawn below what was found."""
+
+    onset_s: float
+    apex_s: float | None
+    offset_s: float
+    label: str | None = None

@@ -3,17 +3,15 @@ from __future__ import annotations
 import math
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from realtime.errors import OutputError
-from realtime.report import TruthInterval, render_report, write_report
 from realtime.sinks import trace as trace_module
+from realtime.sinks.page import render_report
 from realtime.sinks.trace import Trace
-from realtime.types import FrameRow, Motion
+from realtime.types import FrameRow, Motion, TruthInterval
 
 STREAM = {
     "type": "stream",
@@ -157,14 +155,6 @@ def test_a_long_stream_takes_several_rows() -> None:
     page = render_report([STREAM, event(30), SUMMARY], trace)
     assert len(re.findall(r'id="axes_\d+"', page)) == 3
     assert len(page) < 400_000
-
-
-def test_write_report_and_its_errors(tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    write_report(path, RECORDS, make_trace())
-    assert path.read_text("utf-8").startswith("<!doctype html>")
-    with pytest.raises(OutputError, match="is a folder"):
-        write_report(tmp_path, RECORDS)
 
 
 def test_trace_takes_the_largest_region_and_leaves_gaps() -> None:

@@ -39,8 +39,8 @@ class AlignmentConfig:
                 raise ConfigError(f"alignment.{name} must be above 0, not {getattr(self, name)}")
         if not 0.0 <= self.margin <= 2.0:
             raise ConfigError(f"alignment.margin must lie in 0..2, not {self.margin}")
-        if self.max_crop_px < 64:
-            raise ConfigError(f"alignment.max_crop_px must be at least 64, not {self.max_crop_px}")
+        if not 64 <= self.max_crop_px <= 1024:
+            raise ConfigError(f"alignment.max_crop_px must lie in 64..1024, not {self.max_crop_px}")
 
 
 @dataclass(slots=True)

@@ -60,6 +60,12 @@ def _extent(points: F32) -> float:
     return float(max(np.ptp(points[:, 0]), np.ptp(points[:, 1])))
 
 
+def _same_place(before: F32, now: F32) -> bool:
+    """Whether the face can be the one of the last measurement: it has not jumped by half its size."""
+    jump = np.abs(now[:, :2].mean(axis=0) - before[:, :2].mean(axis=0)).max()
+    return bool(jump < 0.5 * _extent(before))
+
+
 def _window_around(x: float, y: float, size: float, scale: float, image: U8) -> _Window:
     half = 0.5 * scale * size
     height, width = image.shape[:2]
@@ -100,10 +106,10 @@ class FaceTracker:
         due = self._ran_s is None or frame.time_s - self._ran_s >= self.config.interval_s - 1e-6
         if due:
             self._ran_s = frame.time_s
-            self._points = self._measure(frame.image)
-            if self._points is None:
+            before, self._points = self._points, self._measure(frame.image)
+            if self._points is None or before is None or not _same_place(before, self._points):
                 self._id = None
-            elif self._id is None:
+            if self._points is not None and self._id is None:
                 self._id = self._next_id
                 self._next_id += 1
         if self._points is None or self._id is None:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from realtime.errors import OutputError
 from realtime.sinks.files import OutputFile
 from realtime.sinks.records import Record, event_record, stream_record, summary_record
 from realtime.sinks.trace import Trace
-from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
-
-if TYPE_CHECKING:
-    from realtime.report import TruthInterval
+from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo, TruthInterval
 
 
 class ReportSink:
-    """Collects a run and writes the page of `realtime.report` when it is over."""
+    """Collects a run and writes the page of `realtime.sinks.page` when it is over."""
 
     def __init__(
         self,
@@ -49,7 +46,7 @@ class ReportSink:
 
     def close(self, summary: RunSummary) -> None:
         """Write the page. Raises `OutputError`."""
-        from realtime.report import render_report  # brings matplotlib, which only a report needs
+        from realtime.sinks.page import render_report  # brings matplotlib, which only a report needs
 
         if self._file is None:
             return

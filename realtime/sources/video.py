@@ -75,6 +75,9 @@ class VideoSource(BaseSource):
                     index += 1
                 yield self._frame(capture, index)
                 index += 1
+            expected = self._info.frame_count or 0
+            if index < 0.9 * expected:
+                self._note(f"ended after {index} of about {expected} frames; the file seems to be cut off")
         finally:
             self._close()
 
@@ -102,6 +105,8 @@ class VideoSource(BaseSource):
 
 def _check_file(path: Path) -> None:
     try:
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path}: is no regular file; give a video file or a folder of images")
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path}: the file is empty")

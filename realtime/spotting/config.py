@@ -63,6 +63,8 @@ class SpotterConfig:
             if field.name != "opposite" and not value > 0:
                 raise ConfigError(f"spotter.{field.name} must be above 0, not {value}")
         for name, least, most in (
+            ("threshold", 0.1, 1000.0),
+            ("noise_floor", 1e-4, 100.0),
             ("smoothing_s", 0.001, 0.1),
             ("noise_s", 0.1, 60.0),
             ("warm_up_s", 0.01, 10.0),

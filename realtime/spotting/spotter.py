@@ -16,6 +16,8 @@ from realtime.spotting.noise import RegionNoise
 from realtime.spotting.timing import Course, measure
 from realtime.types import F64, KeyFrames, Motion
 
+LONGEST_WAIT_S = 0.6
+"""A decision is put off by at most this much where the way back goes on, s."""
 _LEAD_S = 0.1
 _LIGHT_S = 5.0
 
@@ -52,12 +54,13 @@ class Spotter:
         self._lobes: deque[Lobe] = deque(maxlen=32)
         self._pair: _Pair | None = None
         self._last_s: float | None = None
+        self._lag_s = 0.0
         self._busy_until_s = -np.inf
         self._light: float | None = None
 
     def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         step_s = motion.time_s - self._last_s if self._last_s is not None else 0.0
-        self._last_s = motion.time_s
+        self._last_s, self._lag_s = motion.time_s, motion.lag_s
         if self._light_is_bad(motion, step_s):
             return self._suspend(motion)
         vector, delay_s = self._smooth(motion)
@@ -69,14 +72,17 @@ class Spotter:
             self._take(lobe, sigma)
         return self._decide(motion.time_s)
 
-    def flush(self) -> tuple[KeyFrames, ...]:
-        """Judge what is pending now, because the signal ends here. Idempotent."""
+    def flush(self, now_s: float | None = None) -> tuple[KeyFrames, ...]:
+        """Judge what is pending, because the signal ends here. Idempotent.
+
+        `now_s`: time of the frame that showed it; without it, of the last motion.
+        """
         if self._last_s is None:
             return ()
         lobe = self._tracker.finish(self._last_s)
         if lobe is not None and self._noise.seen_s >= self.config.warm_up_s:
             self._take(lobe, self._noise.sigma)
-        return self._decide(self._last_s, now=True)
+        return self._decide(self._last_s if now_s is None else now_s, now=True)
 
     def _light_is_bad(self, motion: Motion, step_s: float) -> bool:
         if self._light is None:
@@ -141,7 +147,7 @@ class Spotter:
         goes_on = (
             self._tracker.direction is not None
             and float(self._tracker.direction @ pair.second.whitened) > 0
-            and now_s < pair.due_s + 1.0
+            and now_s < pair.due_s + LONGEST_WAIT_S
         )
         if goes_on and not now:
             return ()
@@ -153,7 +159,7 @@ class Spotter:
         return (found,)
 
     def _judge(self, pair: _Pair, now_s: float) -> KeyFrames | None:
-        stretch = self._history.since(pair.first.start_s - self._lag() - _LEAD_S)
+        stretch = self._history.since(pair.first.start_s - self._lag_s - _LEAD_S)
         direction = pair.first.vector - pair.second.vector
         course = measure(stretch, direction, pair.sigma)
         if course is None or not self._is_facial(course, pair, stretch):
@@ -203,10 +209,6 @@ class Spotter:
         ratio = float(stretch.lids[during].max()) / max(moved, 1e-6)
         blink = closure > self.config.blink_closure and ratio > self.config.blink_lid_ratio
         return blink or ratio > self.config.max_lid_ratio
-
-    def _lag(self) -> float:
-        latest = self._history.since(self._last_s or 0.0)
-        return float(latest.lag_s[-1]) if latest.lag_s.size else 0.133
 
 
 def _sample(motion: Motion, vector: F64, delay_s: float) -> Sample:

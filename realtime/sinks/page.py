@@ -5,54 +5,17 @@ The page needs nothing but itself and holds no picture of anyone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 
-from realtime.errors import OutputError
-from realtime.sinks.files import OutputFile
 from realtime.sinks.records import Record
 from realtime.sinks.timeline import TimelineData, draw_timeline
 from realtime.sinks.trace import Trace
+from realtime.types import TruthInterval
 
 _TOP_REGIONS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TruthInterval:
-    """A known expression, to be drawn below what was found."""
-
-    onset_s: float
-    apex_s: float | None
-    offset_s: float
-    label: str | None = None
-
-
-def write_report(
-    path: str | os.PathLike[str],
-    records: Sequence[Record],
-    trace: Trace | None = None,
-    *,
-    truth: Sequence[TruthInterval] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> None:
-    """Write the report of one run to `path`.
-
-    `records`: the lines of schema glimpse/1, in order. `trace`: motion over time. `truth`: known
-    expressions. `settings`: configuration to print, by name. The same arguments give the same bytes.
-    Raises `OutputError` where the file cannot be written; an earlier file stays until the new one is whole.
-    """
-    page = render_report(records, trace, truth=truth, settings=settings)
-    file = OutputFile(path)
-    try:
-        file.write(page.encode("utf-8", "backslashreplace"))
-        file.commit()
-    except OutputError:
-        file.abandon()
-        raise
 
 
 def render_report(
@@ -62,7 +25,11 @@ def render_report(
     truth: Sequence[TruthInterval] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page of `write_report` as text."""
+    """The report of one run as an HTML page.
+
+    `records`: the lines of schema glimpse/1, in order. `trace`: motion over time. `truth`: known
+    expressions. `settings`: configuration to print, by name. The same arguments give the same text.
+    """
     stream = next((r for r in records if r["type"] == "stream"), None)
     summary = next((r for r in records if r["type"] == "summary"), None)
     events = [r for r in records if r["type"] not in ("stream", "summary")]
