@@ -1,50 +1,72 @@
-"""`glimpse-offline evaluate`: leave-one-subject-out figures, or the score of a ready bundle."""
+"""`glimpse-offline evaluate`: leave-one-subject-out figures of a method, or the score of a ready bundle."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from offline.loso import leave_out, pooled_probabilities, summarise
+from offline.methods import make_method, method_names
 from offline.metrics import bootstrap_over_subjects, score_recognition
-from offline.sample_options import add_sample_arguments, load_samples, sample_choice
+from offline.results import (
+    FOLDS,
+    PREDICTIONS,
+    RESULTS,
+    class_weights,
+    datasets_of,
+    open_folder,
+    scores_per_dataset,
+    write_results,
+)
+from offline.sample_options import SampleChoice, add_sample_arguments, load_samples, sample_choice
 from offline.samples import FOUR_TO_MEGC, SampleSet
-from offline.torch_edge import require_torch
-from realtime.errors import OutputError, UsageError
+from offline.versions import library_versions
+from realtime.config import read_yaml
+from realtime.errors import UsageError
 from realtime.types import F64
+
+DEFAULT_METHOD = "hybrid"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `evaluate`."""
     add_sample_arguments(parser)
     add = parser.add_argument
+    add("--method", metavar="NAME", help=f"{', '.join(method_names())} ({DEFAULT_METHOD})")
     add("--bundle", metavar="NAME|DIR", help="score this ready bundle; nothing is trained")
     add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="what the bundle runs on (cpu)")
-    add("--config", type=Path, metavar="YAML", help="training settings of every fold")
+    add("--config", type=Path, metavar="YAML", help="the method's settings, the same in every fold")
     add("--groups", type=int, metavar="N", help="leave out N groups of subjects, not one subject at a time")
     add("--jobs", type=int, default=1, metavar="N", help="folds in parallel (1)")
     add("--seed", type=int, metavar="S", help="seed of samples and training (0)")
-    add("--out", type=Path, default=Path("results.json"), metavar="JSON", help="results (results.json)")
+    add("--out", type=Path, default=Path("results"), metavar="DIR", help="folder for the results (results)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write the results and print the figures; returns the exit code."""
-    results = _score_bundle(args) if args.bundle else _leave_one_out(args)
-    try:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {args.out}: {error.strerror}") from error
-    low, high = results["interval_95"]["uf1"]
-    print(
-        f"{results['total_samples']} samples: accuracy {results['overall_accuracy']:.3f}, "
-        f"UF1 {results['uf1']:.3f} (95 % over subjects {low:.3f}..{high:.3f}), UAR {results['uar']:.3f}"
-    )
-    print(f"wrote {args.out}")
+    if args.jobs < 1:
+        raise UsageError(f"--jobs is {args.jobs}: use 1 or more")
+    if args.seed is not None and args.seed < 0:
+        raise UsageError(f"--seed is {args.seed}: use 0 or more")
+    if args.bundle and (args.method or args.config or args.groups):
+        raise UsageError("--bundle scores a ready model: --method, --config and --groups go without it")
+    choice = sample_choice(args)
+    samples, results, probabilities = _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
+    datasets = datasets_of(samples, choice.dataset)
+    results = {
+        **results,
+        "per_dataset": scores_per_dataset(samples, probabilities.argmax(axis=1), datasets),
+        "class_weights": class_weights(samples),
+        "data": choice.describe(samples),
+        "versions": library_versions(),
+    }
+    write_results(args.out, results, samples, probabilities, datasets)
+    _print_figures(results)
+    print(f"wrote {args.out / RESULTS} and {args.out / PREDICTIONS}")
     return 0
 
 
@@ -56,7 +78,7 @@ def score_probabilities(
     Where the classes differ, the probabilities of the four default classes are summed into the three:
     disgust and repression are negative, happiness is positive. Raises UsageError for other classes.
     """
-    mapped = _mapped(probabilities, classes, samples.classes)
+    mapped = mapped_probabilities(probabilities, classes, samples.classes)
     predicted = mapped.argmax(axis=1).astype(np.intp)
     interval = bootstrap_over_subjects(samples.labels, predicted, samples.subjects, samples.classes, seed)
     return {
@@ -67,7 +89,8 @@ def score_probabilities(
     }
 
 
-def _mapped(probabilities: F64, classes: tuple[str, ...], wanted: tuple[str, ...]) -> F64:
+def mapped_probabilities(probabilities: F64, classes: tuple[str, ...], wanted: tuple[str, ...]) -> F64:
+    """Probabilities of `classes` summed into `wanted`: float64 (n, wanted). Raises UsageError."""
     names = [name if name in wanted else FOUR_TO_MEGC.get(name, "") for name in classes]
     if set(names) != set(wanted):
         raise UsageError(f"a model of {', '.join(classes)} cannot be scored on {', '.join(wanted)}")
@@ -75,37 +98,47 @@ def _mapped(probabilities: F64, classes: tuple[str, ...], wanted: tuple[str, ...
     return np.asarray(probabilities @ table)
 
 
-def _score_bundle(args: argparse.Namespace) -> dict[str, Any]:
+def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[SampleSet, dict[str, Any], F64]:
     from realtime.bundle import load_bundle
     from realtime.recognition import Recognizer
 
     recognizer = Recognizer(load_bundle(args.bundle), args.device)
-    choice = sample_choice(args)
     seed = args.seed or 0
     samples = load_samples(choice, seed)
     probabilities = recognizer.probabilities([samples.evidence(i) for i in range(len(samples))])
-    return {
-        **score_probabilities(samples, probabilities, recognizer.bundle.classes, seed),
+    classes = recognizer.bundle.classes
+    results = {
+        **score_probabilities(samples, probabilities, classes, seed),
         "bundle": {"name": recognizer.bundle.name, "id": recognizer.bundle.id},
-        "data": choice.describe(samples),
         "seed": seed,
     }
+    return samples, results, mapped_probabilities(probabilities, classes, samples.classes)
 
 
-def _leave_one_out(args: argparse.Namespace) -> dict[str, Any]:
-    require_torch()
-    from offline.loso import evaluate_loso
-    from offline.train_command import settings_from
-    from offline.trained_model import library_versions
-
-    if args.jobs < 1:
-        raise UsageError(f"--jobs is {args.jobs}: use 1 or more")
-    settings = settings_from(args.config, args.seed)
-    choice = sample_choice(args)
-    samples = load_samples(choice, settings.seed)
-    return {
-        **evaluate_loso(samples, settings, args.jobs, args.groups),
-        "settings": asdict(settings),
-        "data": choice.describe(samples),
-        "versions": library_versions(),
+def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[SampleSet, dict[str, Any], F64]:
+    settings = read_yaml(str(args.config)) if args.config else None
+    method = make_method(args.method or DEFAULT_METHOD, settings, str(args.config))
+    seed = args.seed if args.seed is not None else getattr(method.settings, "seed", 0)
+    samples = load_samples(choice, seed)
+    open_folder(args.out)
+    folds = leave_out(samples, method, seed, args.jobs, args.groups, args.out / FOLDS)
+    results = {
+        **summarise(samples, folds, seed),
+        "method": method.name,
+        "calibrated": method.calibrated,
+        "groups": args.groups,
+        "settings": asdict(method.settings),
     }
+    return samples, results, pooled_probabilities(samples, folds)
+
+
+def _print_figures(results: dict[str, Any]) -> None:
+    low, high = results["interval_95"]["uf1"]
+    print(
+        f"{results['total_samples']} samples: accuracy {results['overall_accuracy']:.3f}, "
+        f"UF1 {results['uf1']:.3f} (95 % over subjects {low:.3f}..{high:.3f}), UAR {results['uar']:.3f}, "
+        f"weighted F1 {results['weighted_f1']:.3f}"
+    )
+    if len(results["per_dataset"]) > 1:
+        for name, part in results["per_dataset"].items():
+            print(f"  {name}: {part['total_samples']} samples, UF1 {part['uf1']:.3f}, UAR {part['uar']:.3f}")

@@ -1,66 +1,98 @@
-"""Leave-one-subject-out evaluation: everything is fitted inside the fold."""
+"""Leave-one-subject-out evaluation of any method: everything is fitted inside the fold.
+
+What keeps the left-out subject out: a method is handed the other subjects' samples to fit, and nothing
+else; every fold works on a fresh copy of the method, so that nothing it remembers crosses folds; and the
+samples to predict come without labels and without names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from tqdm import tqdm
 
+from offline.fold_store import FoldResult, FoldStore, fingerprint
+from offline.methods.base import Method
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.samples import SampleSet
-from offline.training import EpochRecord, TrainingSettings, all_features, single_thread, train
 from realtime.errors import UsageError
-from realtime.types import F64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FoldResult:
-    """What one left-out group of subjects gave."""
-
-    subjects: tuple[str, ...]
-    indices: NDArray[np.intp]
-    """Samples of these subjects."""
-    probabilities: F64
-    """(samples, classes)."""
-    curve: tuple[EpochRecord, ...]
+from realtime.types import F64, readonly
 
 
 def evaluate_loso(
-    samples: SampleSet, settings: TrainingSettings, jobs: int = 1, groups: int | None = None
+    samples: SampleSet,
+    method: Method,
+    seed: int = 0,
+    jobs: int = 1,
+    groups: int | None = None,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Leave one subject out at a time, or one of `groups` groups of subjects; returns the results.
+    """`leave_out`, scored by `summarise`."""
+    return summarise(samples, leave_out(samples, method, seed, jobs, groups, folder), seed)
 
-    Network, scaler, SVM, its parameters and its calibration are fitted on the other subjects alone, for
-    a fixed number of epochs: nothing is chosen on the left-out ones. The folds' predictions are scored
-    together (MEGC 2019). The results do not depend on `jobs`.
 
-    Raises UsageError for fewer than two subjects, DataError where a fold lacks a class.
+def leave_out(
+    samples: SampleSet,
+    method: Method,
+    seed: int = 0,
+    jobs: int = 1,
+    groups: int | None = None,
+    folder: Path | None = None,
+) -> list[FoldResult]:
+    """Leave one subject out at a time, or one of `groups` groups of subjects.
+
+    Every fold is fitted on the other subjects alone, with settings fixed beforehand. The results do not
+    depend on `jobs`, the number of processes. With a `folder` every finished fold is kept in it, and
+    those kept there by a run of the same method, settings, seed and data are not fitted again.
+
+    Raises UsageError for fewer than two subjects, DataError where the samples do not suit the method.
     """
-    held_out = _groups(samples, groups)
-    results: list[FoldResult] = Parallel(n_jobs=jobs)(
-        delayed(_fold)(samples, settings, people) for people in held_out
-    )
-    return summarise(samples, results, settings.seed)
+    people = _groups(samples, groups)
+    store = FoldStore(folder, fingerprint(samples, method, seed)) if folder is not None else None
+    kept = {group: store.load(group) if store else None for group in people}
+    missing = [group for group in people if kept[group] is None]
+    work = (delayed(_fold)(samples, method, seed, group, store) for group in missing)
+    done: Iterator[FoldResult] = iter(Parallel(n_jobs=jobs, return_as="generator")(work))
+    try:
+        for result in tqdm(
+            done, total=len(people), initial=len(people) - len(missing), unit="fold", disable=None
+        ):
+            kept[result.subjects] = result
+    except KeyboardInterrupt:
+        if store is None:
+            raise
+        raise KeyboardInterrupt(
+            f"the finished folds are kept in {store.folder}: give the same command again to go on"
+        ) from None
+    return [result for result in kept.values() if result is not None]
+
+
+def pooled_probabilities(samples: SampleSet, results: Sequence[FoldResult]) -> F64:
+    """Every sample's row of the fold that left it out: float64 (n, classes)."""
+    rows = np.full((len(samples), len(samples.classes)), np.nan)
+    for result in results:
+        rows[result.indices] = result.probabilities
+    return rows
 
 
 def summarise(samples: SampleSet, results: Sequence[FoldResult], seed: int) -> dict[str, Any]:
-    """JSON-ready results of all folds together."""
-    predicted = np.full(len(samples), -1, dtype=np.intp)
-    for result in results:
-        predicted[result.indices] = result.probabilities.argmax(axis=1)
+    """JSON-ready results of all folds together (MEGC 2019: pooled predictions are scored once)."""
+    predicted = pooled_probabilities(samples, results).argmax(axis=1)
     interval = bootstrap_over_subjects(samples.labels, predicted, samples.subjects, samples.classes, seed)
     return {
         **score_recognition(samples.labels, predicted, samples.classes).as_dict(),
         "interval_95": asdict(interval),
         "classes": list(samples.classes),
         "subject_results": subject_results(samples, predicted),
-        "training_curves": {
-            " ".join(result.subjects): [asdict(record) for record in result.curve] for result in results
-        },
+        "training_curves": {" ".join(result.subjects): list(result.curve) for result in results},
         "seed": seed,
     }
 
@@ -80,6 +112,12 @@ def subject_results(samples: SampleSet, predicted: NDArray[np.intp]) -> dict[str
     return results
 
 
+def unlabelled(samples: SampleSet) -> SampleSet:
+    """The same evidence with every label −1 and every subject unnamed."""
+    nothing = readonly(np.full(len(samples), -1, dtype=np.intp))
+    return replace(samples, labels=nothing, subjects=("",) * len(samples))
+
+
 def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
     people = sorted(set(samples.subjects))
     count = len(people) if groups is None else groups
@@ -90,10 +128,15 @@ def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
     return [tuple(people[start::count]) for start in range(count)]
 
 
-def _fold(samples: SampleSet, settings: TrainingSettings, people: tuple[str, ...]) -> FoldResult:
-    out = np.array([subject in people for subject in samples.subjects])
-    model = train(samples.subset(np.flatnonzero(~out)), settings)
+def _fold(
+    samples: SampleSet, method: Method, seed: int, people: tuple[str, ...], store: FoldStore | None
+) -> FoldResult:
+    out = np.isin(np.array(samples.subjects), people)
     indices = np.flatnonzero(out)
-    with single_thread():
-        features = all_features(model.network, samples.subset(indices))
-    return FoldResult(people, indices, model.svm.predict_proba(features), model.curve)
+    with threadpool_limits(1):  # sums over several threads depend on their number
+        fitted = copy.deepcopy(method).fit(samples.subset(np.flatnonzero(~out)), seed)
+        probabilities = fitted.predict_proba(unlabelled(samples.subset(indices)))
+    result = FoldResult(people, indices, probabilities, fitted.curve)
+    if store is not None:
+        store.save(result)
+    return result

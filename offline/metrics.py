@@ -22,6 +22,8 @@ class RecognitionScore:
     """Unweighted average recall over the classes that occur (MEGC 2019, See et al. 2019)."""
     uf1: float
     """Unweighted average F1 over the classes that occur: F1 = 2TP / (2TP + FP + FN), pooled counts."""
+    weighted_f1: float
+    """F1 of the classes, averaged by their numbers of samples."""
     per_class_recall: dict[str, float | None]
     """None for a class without a sample."""
     confusion: list[list[int]]
@@ -34,6 +36,7 @@ class RecognitionScore:
             "overall_accuracy": self.accuracy,
             "uar": self.uar,
             "uf1": self.uf1,
+            "weighted_f1": self.weighted_f1,
             "per_class_recall": self.per_class_recall,
             "confusion_matrix": self.confusion,
             "total_samples": self.total,
@@ -54,6 +57,7 @@ def score_recognition(
         accuracy=float(hits.sum() / max(int(support.sum()), 1)),
         uar=float(recall[occurs].mean()) if occurs.any() else 0.0,
         uf1=float(f1[occurs].mean()) if occurs.any() else 0.0,
+        weighted_f1=float(f1 @ support / max(int(support.sum()), 1)),
         per_class_recall={name: float(recall[i]) if occurs[i] else None for i, name in enumerate(classes)},
         confusion=confusion.tolist(),
         total=int(support.sum()),

@@ -15,7 +15,6 @@ import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ import skops.io
 import torch
 
 from offline.network import GlimpseNet
+from offline.settings import read_settings
 from offline.training import EpochRecord, TrainedModel, TrainingSettings
+from offline.versions import library_versions
 from realtime.bundle import load_svm
-from realtime.config import build
 from realtime.errors import ConfigError, DataError, OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
 
@@ -34,7 +34,6 @@ SCHEMA = "glimpse-trained/1"
 MODEL = "model.json"
 WEIGHTS = "network.npz"
 SVM = "svm.skops"
-_LIBRARIES = ("torch", "scikit-learn", "scikit-image", "numpy", "scipy", "opencv-python", "skops")
 
 
 def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) -> None:
@@ -127,23 +126,4 @@ def _renumbered(name: str, numbers: dict[str, str]) -> str:
 
 def parse_settings(data: Any, where: str) -> TrainingSettings:
     """Training settings from a mapping as YAML or JSON gives it. Raises ConfigError."""
-    settings = build(TrainingSettings, {} if data is None else _with_tuples(data), where)
-    assert isinstance(settings, TrainingSettings)
-    return settings
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that shape a trained model."""
-    versions = {}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _with_tuples(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _with_tuples(value) for key, value in data.items()}
-    return tuple(float(value) for value in data) if isinstance(data, list) else data
+    return read_settings(TrainingSettings, data, where)

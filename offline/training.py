@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from offline.augment import Augmenter, AugmentSettings
+from offline.imbalance import CHOICES, FOCAL_GAMMA, epoch_order
 from offline.network import GlimpseNet, NetworkSettings
 from offline.samples import SampleSet, joined
 from realtime.errors import ConfigError, DataError
@@ -61,6 +62,8 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     label_smoothing: float = 0.1
+    imbalance: str = "class_weights"
+    """What the network's training does about classes of unequal size: one of `imbalance.CHOICES`."""
     calibration_folds: int = 3
     """Networks fitted besides, each without a part of the subjects, to choose C and γ and to calibrate by;
     0 leaves them out, and the probabilities are then too sure of themselves."""
@@ -70,6 +73,8 @@ class TrainingSettings:
     svm: SvmSettings = field(default_factory=SvmSettings)
 
     def __post_init__(self) -> None:
+        if self.imbalance not in CHOICES:
+            raise ConfigError(f"imbalance is {self.imbalance!r}: use one of {', '.join(CHOICES)}")
         _check_range("epochs", self.epochs, 1, 10_000)
         _check_range("batch", self.batch, 2, 100_000)
         _check_range("learning_rate", self.learning_rate, 1e-9, 10.0)
@@ -152,22 +157,26 @@ def fit_network(samples: SampleSet, settings: TrainingSettings) -> tuple[Glimpse
     rng = np.random.default_rng(settings.seed)
     flows = training_flows(samples)
     weights = class_weights(samples)
+    if settings.imbalance == "oversampling":
+        weights = torch.ones_like(weights)
+    gamma = FOCAL_GAMMA if settings.imbalance == "focal" else 0.0
     curve = []
     for epoch in range(settings.epochs):
         network.train()
         losses, right = 0.0, 0
-        for batch in np.array_split(rng.permutation(len(samples)), max(len(samples) // settings.batch, 1)):
+        order = epoch_order(rng, samples.labels, settings.imbalance)
+        for batch in np.array_split(order, max(len(order) // settings.batch, 1)):
             labels = torch.from_numpy(samples.labels[batch])
             inputs = augmenter(_half_size(frame_tensor(samples, batch)), flows[torch.from_numpy(batch)])
             logits = network.expanded(*inputs)
-            loss = expanded_loss(logits, labels, weights, settings.label_smoothing)
+            loss = expanded_loss(logits, labels, weights, settings.label_smoothing, gamma)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             losses += float(loss.detach()) * len(batch)
             right += int((logits.detach().mean(dim=1).argmax(dim=1) == labels).sum())
         schedule.step()
-        curve.append(EpochRecord(epoch + 1, losses / len(samples), right / len(samples)))
+        curve.append(EpochRecord(epoch + 1, losses / len(order), right / len(order)))
     return network.eval(), tuple(curve)
 
 
@@ -188,10 +197,21 @@ def _half_size(images: Tensor) -> Tensor:
     return halved.reshape(*images.shape[:2], *halved.shape[1:])
 
 
-def expanded_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    """Class-weighted cross-entropy of logits (n, 3, classes): every key frame is a sample."""
-    copies = labels[:, None].expand(-1, logits.shape[1]).reshape(-1)
-    return functional.cross_entropy(logits.flatten(0, 1), copies, weight=weights, label_smoothing=smoothing)
+def expanded_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float, gamma: float = 0.0
+) -> Tensor:
+    """Class-weighted cross-entropy of logits (n, 3, classes): every key frame is a sample.
+
+    With γ > 0 each is multiplied by (1 − p)^γ, p being the probability of its class (Lin et al. 2017).
+    """
+    copies, flat = labels[:, None].expand(-1, logits.shape[1]).reshape(-1), logits.flatten(0, 1)
+    if gamma == 0.0:
+        return functional.cross_entropy(flat, copies, weight=weights, label_smoothing=smoothing)
+    losses = functional.cross_entropy(
+        flat, copies, weight=weights, label_smoothing=smoothing, reduction="none"
+    )
+    missed = 1.0 - flat.softmax(dim=1).gather(1, copies[:, None])[:, 0]
+    return (missed**gamma * losses).sum() / weights[copies].sum()
 
 
 def class_weights(samples: SampleSet) -> Tensor:

@@ -22,7 +22,17 @@ FORBIDDEN = {
     "models": {"realtime", "offline", "export", "benchmarks", "tests"},
 }
 NETWORK_MODULES = {
-    f"offline.{name}" for name in ("augment", "loso", "network", "torch_edge", "trained_model", "training")
+    f"offline.{name}"
+    for name in (
+        "augment",
+        "network",
+        "trained_model",
+        "training",
+        "methods._fitting",
+        "methods.cnn3d",
+        "methods.resnet_lstm",
+        "methods.ststnet",
+    )
 }
 UNSAFE = {("pickle", "load"), ("pickle", "loads"), ("joblib", "load"), ("torch", "load"), ("dill", "load")}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

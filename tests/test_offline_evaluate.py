@@ -1,25 +1,25 @@
-"""Leave-one-subject-out evaluation and the commands around it."""
+"""The commands `train` and `evaluate`."""
 
 from __future__ import annotations
 
-import dataclasses
+import csv
 import json
 import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
-from tiny_model import SETTINGS, tiny_bundle
+from tiny_model import tiny_bundle, tiny_trained_folder
 
-from offline import cli, loso, train_command
+from export.cli import main as export_main
+from offline import cli, train_command
 from offline.evaluate_command import score_probabilities
-from offline.loso import evaluate_loso
-from offline.samples import FOUR_CLASSES, MEGC_CLASSES, direct_samples, sample_set
+from offline.results import read_predictions
+from offline.samples import FOUR_CLASSES, MEGC_CLASSES, sample_set
 from offline.trained_model import load_trained, parse_settings
 from realtime.errors import ConfigError, UsageError
-
-QUICK = dataclasses.replace(SETTINGS, epochs=2)
 
 
 @pytest.fixture
@@ -27,60 +27,6 @@ def quick_yaml(tmp_path):
     path = tmp_path / "train.yaml"
     path.write_text("epochs: 1\nsvm: {c: [1.0], gamma: [0.001], folds: 2, max_samples: 40}\n")
     return path
-
-
-@pytest.fixture(scope="module")
-def samples():
-    return direct_samples(48, 7, FOUR_CLASSES, 3)
-
-
-@pytest.fixture(scope="module")
-def results(samples):
-    return evaluate_loso(samples, QUICK)
-
-
-def test_results_hold_everything_and_add_up(samples, results):
-    wanted = "overall_accuracy uar uf1 per_class_recall confusion_matrix subject_results total_samples"
-    assert set(wanted.split()) <= set(results)
-    assert results["total_samples"] == np.sum(results["confusion_matrix"]) == 48
-    assert set(results["subject_results"]) == set(samples.subjects)
-    right = sum(np.diag(results["confusion_matrix"]))
-    by_subject = sum(r["accuracy"] * r["samples"] for r in results["subject_results"].values())
-    assert by_subject == pytest.approx(right)
-    assert len(results["training_curves"]) == 3
-    json.dumps(results)
-
-
-def test_no_fold_sees_its_left_out_subject(samples, monkeypatch):
-    seen = []
-    original = loso.train
-
-    def spy(training, settings):
-        seen.append(set(training.subjects))
-        return original(training, settings)
-
-    monkeypatch.setattr(loso, "train", spy)
-    evaluate_loso(samples, dataclasses.replace(QUICK, epochs=1))
-    people = sorted(set(samples.subjects))
-    assert seen == [set(people) - {person} for person in people]
-
-
-def test_results_do_not_depend_on_the_left_out_labels(samples, results):
-    labels = samples.labels.copy()
-    first = np.flatnonzero(np.array(samples.subjects) == sorted(set(samples.subjects))[0])
-    labels[first] = (labels[first] + 1) % 4
-    changed = evaluate_loso(sample_set(samples.flows, labels, FOUR_CLASSES, samples.subjects), QUICK)
-    subject = samples.subjects[first[0]]
-    assert (
-        changed["subject_results"][subject]["predicted"] == results["subject_results"][subject]["predicted"]
-    )
-
-
-def test_groups_of_subjects_and_their_limits(samples):
-    grouped = evaluate_loso(samples, dataclasses.replace(QUICK, epochs=1), groups=2)
-    assert sorted(map(len, (key.split() for key in grouped["training_curves"]))) == [1, 2]
-    with pytest.raises(UsageError, match="2 to 3"):
-        evaluate_loso(samples, QUICK, groups=4)
 
 
 def test_four_classes_are_summed_into_three():
@@ -112,22 +58,115 @@ def test_train_command_writes_a_model(tmp_path, quick_yaml, capsys):
 
 
 def test_evaluate_command_leaves_subjects_out(tmp_path, quick_yaml, capsys):
-    out = tmp_path / "deep" / "results.json"
+    out = tmp_path / "deep" / "loso"
     options = ["--synthetic", "24", "--identities", "2", "--protocol", "megc-3", "--config", str(quick_yaml)]
     assert cli.main(["evaluate", *options, "--out", str(out)]) == 0
-    results = json.loads(out.read_text())
+    results = json.loads((out / "results.json").read_text())
+    assert results["method"] == "hybrid"
     assert results["classes"] == list(MEGC_CLASSES)
     assert results["versions"]["torch"]
+    assert results["settings"]["epochs"] == 1
+    assert results["class_weights"] == {"negative": 1.0, "positive": 1.0, "surprise": 1.0}
+    assert set(results["per_dataset"]) == {"synthetic"}
+    assert results["per_dataset"]["synthetic"]["uf1"] == results["uf1"]
+    assert {"weighted_f1", "seed", "timestamp"} <= set(results)
+    assert len(list((out / "folds").glob("*.json"))) == 2
     assert "UF1" in capsys.readouterr().out
 
 
+def test_predictions_are_those_that_were_scored(tmp_path):
+    out = tmp_path / "results"
+    options = ["--synthetic", "24", "--identities", "3", "--method", "flow-grid"]
+    assert cli.main(["evaluate", *options, "--out", str(out)]) == 0
+    results = json.loads((out / "results.json").read_text())
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 24
+    right = sum(row["true"] == row["predicted"] for row in rows)
+    assert results["overall_accuracy"] == pytest.approx(right / 24)
+    for row in rows:
+        shares = {name: float(row[f"p_{name}"]) for name in FOUR_CLASSES}
+        assert max(shares, key=shares.__getitem__) == row["predicted"]
+        assert row["predicted"] in results["subject_results"][row["subject"]]["predicted"]
+
+
+def test_flow_maps_are_scored_by_dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    for subject in ("sub01", "sub02", "s1", "s20", "006", "007"):
+        for label in range(3):
+            path = tmp_path / "maps" / subject / "u_test" / str(label)
+            path.mkdir(parents=True)
+            cv2.imwrite(str(path / "a.png"), rng.integers(0, 256, (28, 28, 3), dtype=np.uint8))
+    options = ["--dataset", f"flow-maps={tmp_path / 'maps'}", "--method", "flow-grid"]
+    assert cli.main(["evaluate", *options, "--out", str(tmp_path / "out")]) == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert {name: part["total_samples"] for name, part in results["per_dataset"].items()} == {
+        "CASME II": 6,
+        "SAMM": 6,
+        "SMIC": 6,
+    }
+
+
 def test_evaluate_command_scores_a_bundle(tmp_path, capsys):
-    out = tmp_path / "results.json"
+    out = tmp_path / "results"
     options = ["--bundle", str(tiny_bundle()), "--synthetic", "24", "--protocol", "megc-3"]
     assert cli.main(["evaluate", *options, "--out", str(out)]) == 0
-    results = json.loads(out.read_text())
+    results = json.loads((out / "results.json").read_text())
     assert results["model_classes"] == list(FOUR_CLASSES)
     assert results["total_samples"] == 24
+    assert read_predictions(out).method == results["bundle"]["name"]
+
+
+def test_a_card_can_state_the_results(tmp_path):
+    options = ["--synthetic", "24", "--identities", "3", "--method", "flow-grid"]
+    assert cli.main(["evaluate", *options, "--out", str(tmp_path / "loso")]) == 0
+    bundle = tmp_path / "bundle"
+    evaluation = str(tmp_path / "loso" / "results.json")
+    assert (
+        export_main(
+            [str(tiny_trained_folder()), "--out", str(bundle), "--name", "tiny", "--evaluation", evaluation]
+        )
+        == 0
+    )
+    assert "24 samples" in (bundle / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--method", "svm"], "unknown method"),
+        (["--method", "lbp-top"], "needs key frames"),
+        (["--bundle", "default", "--method", "hybrid"], "go without it"),
+        (["--method", "flow-grid", "--jobs", "0"], "--jobs is 0"),
+        (["--method", "flow-grid", "--seed", "-1"], "--seed is -1"),
+        (["--method", "flow-grid", "--out", "results.json"], "is no folder"),
+    ],
+)
+def test_evaluations_that_cannot_be_are_one_line(tmp_path, monkeypatch, options, said, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["evaluate", "--synthetic", "16", "--identities", "2", *options]) in (1, 2)
+    complaint = capsys.readouterr().err
+    assert said in complaint
+    assert complaint.count("\n") == 1
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_flow_grid_needs_no_torch(tmp_path):
+    code = (
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "found = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *rest: None if name == 'torch' else found(name, *rest)\n"
+        "from offline.cli import main\n"
+        "common = ['evaluate', '--synthetic', '16', '--identities', '2', '--out', sys.argv[1]]\n"
+        "assert main([*common, '--method', 'flow-grid']) == 0\n"
+        "assert 'torch' not in sys.modules\n"
+        "raise SystemExit(main([*common, '--method', 'ststnet']))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "x")]
+    done = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "glimpse[train]" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

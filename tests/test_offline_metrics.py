@@ -22,6 +22,7 @@ def test_recognition_counted_by_hand():
     assert score.uar == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
     # F1: 2·2/(2·2+0+1), 2·1/(2·1+1+1), 2·1/(2·1+1+0)
     assert score.uf1 == pytest.approx((4 / 5 + 2 / 4 + 2 / 3) / 3)
+    assert score.weighted_f1 == pytest.approx((3 * 4 / 5 + 2 * 2 / 4 + 1 * 2 / 3) / 6)
     assert score.per_class_recall == {"a": pytest.approx(2 / 3), "b": 0.5, "c": 1.0}
     assert score.as_dict()["total_samples"] == 6
 

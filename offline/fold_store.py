@@ -1,0 +1,105 @@
+"""Finished folds on disk, so that a run that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.methods.base import Curve, Method
+from offline.samples import SampleSet
+from offline.versions import library_versions
+from realtime import __version__
+from realtime.errors import OutputError
+from realtime.features.spec import FEATURE_SPEC_ID
+from realtime.sinks.files import OutputFile
+from realtime.types import F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldResult:
+    """What one left-out group of subjects gave."""
+
+    subjects: tuple[str, ...]
+    indices: NDArray[np.intp]
+    """Samples of these subjects."""
+    probabilities: F64
+    """(samples, classes)."""
+    curve: Curve
+
+
+def fingerprint(samples: SampleSet, method: Method, seed: int) -> str:
+    """SHA-256 over everything that a fold depends on beside its subjects.
+
+    Method, settings, seed, data, feature spec, and the versions of glimpse and of its libraries.
+    """
+    about = {
+        "method": method.name,
+        "settings": asdict(method.settings),
+        "seed": seed,
+        "feature_spec": FEATURE_SPEC_ID,
+        "versions": {"glimpse": __version__, **library_versions()},
+        "classes": samples.classes,
+        "subjects": samples.subjects,
+        "shapes": [samples.flows.shape, samples.frames.shape],
+    }
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for array in (samples.flows, samples.frames, samples.frame_rows, samples.labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class FoldStore:
+    """A folder with one JSON file per finished fold."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """`identity` is the run's `fingerprint`: folds of another one are not seen.
+
+        Raises OutputError where the folder cannot be made.
+        """
+        self.folder, self.identity = folder, identity
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+    def load(self, subjects: tuple[str, ...]) -> FoldResult | None:
+        """The fold that left these subjects out; None where it is not there, or not whole."""
+        try:
+            data = json.loads(self._path(subjects).read_text(encoding="utf-8"))
+            if data["fingerprint"] != self.identity or tuple(data["subjects"]) != subjects:
+                return None
+            return FoldResult(
+                subjects,
+                np.array(data["indices"], dtype=np.intp),
+                np.array(data["probabilities"], dtype=np.float64),
+                tuple(data["curve"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, result: FoldResult) -> None:
+        """Write a fold, whole or not at all. Raises OutputError."""
+        data: dict[str, Any] = {
+            "fingerprint": self.identity,
+            "subjects": list(result.subjects),
+            "indices": result.indices.tolist(),
+            "probabilities": result.probabilities.tolist(),
+            "curve": list(result.curve),
+        }
+        file = OutputFile(self._path(result.subjects))
+        try:
+            file.write((json.dumps(data) + "\n").encode())
+            file.commit()
+        except BaseException:
+            file.abandon()
+            raise
+
+    def _path(self, subjects: tuple[str, ...]) -> Path:
+        key = json.dumps([self.identity, subjects])
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"

@@ -1,0 +1,149 @@
+"""The folder that an evaluation leaves behind.
+
+results.json      figures, settings, data, versions, and the SHA-256 of predictions.csv
+predictions.csv   sample, subject, dataset, true, predicted, and p_<class> of every class
+folds/            finished folds of a leave-one-subject-out run
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline.metrics import score_recognition
+from offline.samples import SampleSet
+from realtime.errors import DataError, OutputError
+from realtime.sinks.files import OutputFile, output_errors
+from realtime.types import F64
+
+RESULTS = "results.json"
+PREDICTIONS = "predictions.csv"
+FOLDS = "folds"
+_COLUMNS = ("sample", "subject", "dataset", "true", "predicted")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What was predicted for every sample of an evaluation."""
+
+    name: str
+    """Folder it was read from."""
+    method: str
+    classes: tuple[str, ...]
+    subjects: tuple[str, ...]
+    true: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+
+
+def composite_part(subject: str) -> str:
+    """Dataset of a subject of the MEGC 2019 composite, read from its name (`sub01`, `s1`, `006`)."""
+    if subject.startswith("sub"):
+        return "CASME II"
+    return "SMIC" if subject.startswith("s") else "SAMM"
+
+
+def datasets_of(samples: SampleSet, kind: str) -> tuple[str, ...]:
+    """Name of the dataset that each sample is from; `kind` as in `SampleChoice.dataset`."""
+    if kind == "flow-maps":
+        return tuple(composite_part(subject) for subject in samples.subjects)
+    return (kind or "synthetic",) * len(samples)
+
+
+def scores_per_dataset(
+    samples: SampleSet, predicted: NDArray[np.intp], datasets: tuple[str, ...]
+) -> dict[str, Any]:
+    """Figures of every dataset by itself."""
+    owners = np.array(datasets)
+    return {
+        name: score_recognition(
+            samples.labels[owners == name], predicted[owners == name], samples.classes
+        ).as_dict()
+        for name in sorted(set(datasets))
+    }
+
+
+def class_weights(samples: SampleSet) -> dict[str, float | None]:
+    """n / (classes · n_class) over all samples; None for a class without any."""
+    counts = np.bincount(samples.labels, minlength=len(samples.classes))
+    return {
+        name: len(samples) / (len(counts) * int(count)) if count else None
+        for name, count in zip(samples.classes, counts, strict=True)
+    }
+
+
+def write_results(
+    folder: Path, results: dict[str, Any], samples: SampleSet, probabilities: F64, datasets: tuple[str, ...]
+) -> None:
+    """Write both files; each takes its name only when it is whole, results.json last.
+
+    Raises OutputError where the folder cannot be written.
+    """
+    predictions = _predictions_csv(samples, probabilities, datasets)
+    about = {
+        **results,
+        "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "predictions_sha256": hashlib.sha256(predictions).hexdigest(),
+    }
+    open_folder(folder)
+    files = [OutputFile(folder / PREDICTIONS), OutputFile(folder / RESULTS)]
+    try:
+        for file, data in zip(
+            files, (predictions, (json.dumps(about, indent=2) + "\n").encode()), strict=True
+        ):
+            file.write(data, flush=True)
+        for file in files:
+            file.commit()
+    finally:
+        for file in files:
+            file.abandon()
+
+
+def open_folder(folder: Path) -> None:
+    """Make the folder where it does not exist. Raises OutputError."""
+    if folder.suffix == ".json" or folder.is_file():
+        raise OutputError(f"{folder} is no folder: name one; {RESULTS} and {PREDICTIONS} are written into it")
+    with output_errors(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Read an evaluation back. Raises DataError where the folder holds none, or its files disagree."""
+    try:
+        about = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        data = (folder / PREDICTIONS).read_bytes()
+        if hashlib.sha256(data).hexdigest() != about["predictions_sha256"]:
+            raise DataError(f"{RESULTS} and {PREDICTIONS} in {folder} are of different runs: evaluate again")
+        rows = list(csv.DictReader(io.StringIO(data.decode())))
+        classes = tuple(about["classes"])
+        return Predictions(
+            str(folder),
+            about.get("method") or about["bundle"]["name"],
+            classes,
+            tuple(row["subject"] for row in rows),
+            np.array([classes.index(row["true"]) for row in rows], dtype=np.intp),
+            np.array([classes.index(row["predicted"]) for row in rows], dtype=np.intp),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"no evaluation in {folder}: make one with glimpse-offline evaluate --out {folder}"
+        ) from error
+
+
+def _predictions_csv(samples: SampleSet, probabilities: F64, datasets: tuple[str, ...]) -> bytes:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([*_COLUMNS, *(f"p_{name}" for name in samples.classes)])
+    predicted = probabilities.argmax(axis=1)
+    for index, row in enumerate(probabilities.tolist()):
+        names = (samples.classes[samples.labels[index]], samples.classes[predicted[index]])
+        table.writerow([index, samples.subjects[index], datasets[index], *names, *row])
+    return text.getvalue().encode()
