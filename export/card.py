@@ -15,8 +15,8 @@ population.
 
 The recipe is not blind. The crop geometry and the noise level of the synthetic flow, the coarseness of
 the strain, the number of samples, the label smoothing and the strength of the augmentation were chosen
-with the MEGC 2019 flow maps and their scores in sight, among some 25 configurations. No real sample was trained on, but figures on
-those maps are optimistic to that degree.
+with the MEGC 2019 flow maps and their scores in sight, among some 25 configurations. No real sample was
+trained on, but figures on those maps are optimistic to that degree.
 """
 
 _DATASET = """\
