@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.impute import SimpleImputer
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,32 +17,11 @@ from offline.augment import Augmenter, AugmentSettings
 from offline.imbalance import CHOICES, FOCAL_GAMMA, epoch_order
 from offline.network import GlimpseNet, NetworkSettings
 from offline.samples import SampleSet, joined
+from offline.svm_fitting import HeldOut, SvmSettings, check_range, fit_svm, folds
 from realtime.errors import ConfigError, DataError
 from realtime.features.extract import handcrafted, network_frames
 from realtime.features.normalise import normalise_flow
 from realtime.types import F32, F64
-
-Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
-
-
-@dataclass(frozen=True, slots=True)
-class SvmSettings:
-    """Grid search and size of the support vector machine."""
-
-    c: tuple[float, ...] = (1.0, 3.0, 10.0)
-    gamma: tuple[float, ...] = (0.0005, 0.0015, 0.0045)
-    folds: int = 5
-    max_samples: int = 1600
-    """Draw at most so many training samples for the SVM; its size and its time grow with them."""
-
-    def __post_init__(self) -> None:
-        for name in ("c", "gamma"):
-            values = getattr(self, name)
-            numbers = all(isinstance(v, (int, float)) and 0 < v < math.inf for v in values)
-            if not values or not numbers:
-                raise ConfigError(f"svm.{name} must be a list of numbers above 0, not {values!r}")
-        _check_range("svm.folds", self.folds, 2, 100)
-        _check_range("svm.max_samples", self.max_samples, 16, 100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +46,14 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.imbalance not in CHOICES:
             raise ConfigError(f"imbalance is {self.imbalance!r}: use one of {', '.join(CHOICES)}")
-        _check_range("epochs", self.epochs, 1, 10_000)
-        _check_range("batch", self.batch, 2, 100_000)
-        _check_range("learning_rate", self.learning_rate, 1e-9, 10.0)
-        _check_range("weight_decay", self.weight_decay, 0.0, 10.0)
-        _check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
-        _check_range("seed", self.seed, 0, 2**31)
+        check_range("epochs", self.epochs, 1, 10_000)
+        check_range("batch", self.batch, 2, 100_000)
+        check_range("learning_rate", self.learning_rate, 1e-9, 10.0)
+        check_range("weight_decay", self.weight_decay, 0.0, 10.0)
+        check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
+        check_range("seed", self.seed, 0, 2**31)
         if self.calibration_folds:
-            _check_range("calibration_folds", self.calibration_folds, 2, 100)
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise ConfigError(f"{name} must lie in {least:g}..{most:g}, not {value}")
+            check_range("calibration_folds", self.calibration_folds, 2, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +96,7 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
         views = svm_views(samples, settings)
         features = all_features(network, views)
         held_out = held_out_features(samples, settings) if settings.calibration_folds else []
-    svm, choice = fit_svm(features, views, settings, held_out)
+    svm, choice = fit_svm(features, views, settings.svm, settings.seed, held_out)
     return TrainedModel(network, svm, samples.classes, settings, curve, choice)
 
 
@@ -259,47 +225,6 @@ def svm_views(samples: SampleSet, settings: TrainingSettings) -> SampleSet:
     return joined([drawn, drawn.subset(also).flow_only()]) if len(also) else drawn
 
 
-def fit_svm(
-    features: F64, samples: SampleSet, settings: TrainingSettings, held_out: Sequence[HeldOut] = ()
-) -> tuple[Pipeline, dict[str, float]]:
-    """Choose C and γ by grid search, then fit scaler, imputer and calibrated SVC on everything.
-
-    With `held_out`, choice and calibration rest on samples that neither network nor SVM had seen.
-    """
-    splits = folds(samples, settings.svm.folds, settings.seed)
-    views = held_out or [
-        HeldOut(features[train], samples.labels[train], features[test], samples.labels[test])
-        for train, test in splits
-    ]
-    choice = _best(views, settings.svm, len(samples.classes))
-    calibrated = CalibratedClassifierCV(
-        _svc(choice["C"], choice["gamma"]), method="sigmoid", ensemble=False, cv=splits
-    )
-    svm = Pipeline([*_front(), ("svm", calibrated)])
-    with np.errstate(invalid="ignore"):  # a block that no sample has stays NaN in the scaler, then 0
-        svm.fit(features, samples.labels)
-    if held_out:
-        _recalibrate(calibrated, held_out, choice)
-    calibrated.set_params(cv=settings.svm.folds)  # the indices of the splits need not be stored
-    return svm, choice
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """Features of one split: what an SVM is fitted on, and what it is judged on."""
-
-    train: F64
-    train_labels: NDArray[np.intp]
-    test: F64
-    test_labels: NDArray[np.intp]
-
-    def decisions(self, c: float, gamma: float) -> F64:
-        """Decision values of the test part, (n, classes) or (n,) for two classes."""
-        svm = Pipeline([*_front(), ("svc", _svc(c, gamma))])
-        with np.errstate(invalid="ignore"):
-            return np.asarray(svm.fit(self.train, self.train_labels).decision_function(self.test))
-
-
 def held_out_features(samples: SampleSet, settings: TrainingSettings) -> list[HeldOut]:
     """Split by subject; for each split a network of its own, fitted on the training part alone.
 
@@ -319,67 +244,3 @@ def held_out_features(samples: SampleSet, settings: TrainingSettings) -> list[He
             )
         )
     return pairs
-
-
-def _best(views: Sequence[HeldOut], settings: SvmSettings, classes: int) -> dict[str, float]:
-    """C and γ of the best mean balanced accuracy; the first of equals."""
-    best = {"C": 0.0, "gamma": 0.0, "balanced_accuracy": -1.0}
-    for c, gamma in product(settings.c, settings.gamma):
-        scores = [_balanced_accuracy(view, view.decisions(c, gamma), classes) for view in views]
-        if float(np.mean(scores)) > best["balanced_accuracy"]:
-            best = {"C": c, "gamma": gamma, "balanced_accuracy": float(np.mean(scores))}
-    return best
-
-
-def _balanced_accuracy(view: HeldOut, decisions: F64, classes: int) -> float:
-    """Mean recall over the classes that the test part has."""
-    known = np.unique(view.train_labels)
-    found = known[(decisions > 0).astype(int) if decisions.ndim == 1 else decisions.argmax(axis=1)]
-    recalls = [(found[view.test_labels == k] == k).mean() for k in range(classes) if k in view.test_labels]
-    return float(np.mean(recalls))
-
-
-def _recalibrate(
-    calibrated: CalibratedClassifierCV, held_out: Sequence[HeldOut], choice: dict[str, float]
-) -> None:
-    """Fit Platt's sigmoids anew, to decisions about samples that nothing had seen."""
-    decisions = np.concatenate([view.decisions(choice["C"], choice["gamma"]) for view in held_out])
-    labels = np.concatenate([view.test_labels for view in held_out])
-    columns = decisions[:, None] if decisions.ndim == 1 else decisions
-    (fitted,) = calibrated.calibrated_classifiers_
-    wanted = [1] if columns.shape[1] == 1 else range(columns.shape[1])
-    for calibrator, label, column in zip(fitted.calibrators, wanted, columns.T, strict=True):
-        calibrator.fit(column, (labels == label).astype(float))
-
-
-def folds(samples: SampleSet, count: int, seed: int) -> Splits:
-    """Stratified folds by subject; fewer of them where a class has fewer subjects.
-
-    Only where a class has a single subject are the folds by sample instead; two views of one sample
-    then still stay together.
-    """
-    labels = samples.labels
-    owners: Counter[int] = Counter(
-        label for label, _ in set(zip(labels.tolist(), samples.subjects, strict=True))
-    )
-    by_subject = min(owners.values()) >= 2
-    groups = list(samples.subjects) if by_subject else [flow.tobytes() for flow in samples.flows[:, 0]]
-    fewest = min(owners.values()) if by_subject else int(np.bincount(labels).min())
-    count = max(2, min(count, fewest))
-    for parts in range(count, 1, -1):
-        splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-        splits: Splits = list(splitter.split(labels, labels, groups))
-        if all(len(set(labels[train])) == len(owners) for train, _ in splits):
-            return splits
-    plain = StratifiedKFold(2, shuffle=True, random_state=seed)
-    return list(plain.split(labels, labels))
-
-
-def _front() -> list[tuple[str, object]]:
-    """Scaler, then 0 – the mean – for what is missing."""
-    imputer = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
-    return [("scaler", StandardScaler()), ("imputer", imputer)]
-
-
-def _svc(c: float, gamma: float) -> SVC:
-    return SVC(C=c, kernel="rbf", gamma=gamma, class_weight="balanced")

@@ -20,12 +20,12 @@ from offline.samples import (
     rendered_samples,
     sample_set,
 )
+from offline.svm_fitting import folds
 from offline.training import (
     all_features,
     class_weights,
     expanded_loss,
     fit_network,
-    folds,
     svm_views,
     train,
 )

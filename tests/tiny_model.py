@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from offline.augment import AugmentSettings
 from offline.samples import FOUR_CLASSES, SampleSet, direct_samples, joined, sample_set
-from offline.training import AugmentSettings, SvmSettings, TrainedModel, TrainingSettings, train
+from offline.svm_fitting import SvmSettings
+from offline.training import TrainedModel, TrainingSettings, train
 
 SETTINGS = TrainingSettings(epochs=3, svm=SvmSettings(c=(1.0,), gamma=(0.001,), folds=2, max_samples=60))
 

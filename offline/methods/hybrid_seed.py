@@ -10,13 +10,12 @@ from offline.methods.base import require_classes
 from offline.methods.hybrid import FittedHybrid
 from offline.network import NetworkSettings
 from offline.samples import SampleSet
+from offline.svm_fitting import SvmSettings, fit_svm
 from offline.training import (
-    SvmSettings,
     TrainedModel,
     TrainingSettings,
     all_features,
     fit_network,
-    fit_svm,
     single_thread,
 )
 
@@ -80,7 +79,7 @@ class HybridSeed:
         with single_thread():
             network, curve = fit_network(samples, settings)
             features = all_features(network, samples)
-        svm, choice = fit_svm(features, samples, settings)
+        svm, choice = fit_svm(features, samples, settings.svm, settings.seed)
         return FittedHybrid(TrainedModel(network, svm, samples.classes, settings, curve, choice))
 
 
