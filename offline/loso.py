@@ -23,7 +23,7 @@ from offline.fold_store import FoldResult, FoldStore, fingerprint
 from offline.methods.base import Method
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.samples import SampleSet
-from realtime.errors import UsageError
+from realtime.errors import DataError, UsageError
 from realtime.types import F64, readonly
 
 
@@ -134,7 +134,10 @@ def _fold(
     out = np.isin(np.array(samples.subjects), people)
     indices = np.flatnonzero(out)
     with threadpool_limits(1):  # sums over several threads depend on their number
-        fitted = copy.deepcopy(method).fit(samples.subset(np.flatnonzero(~out)), seed)
+        try:
+            fitted = copy.deepcopy(method).fit(samples.subset(np.flatnonzero(~out)), seed)
+        except DataError as error:
+            raise DataError(f"without {', '.join(people)}: {error}") from error
         probabilities = fitted.predict_proba(unlabelled(samples.subset(indices)))
     result = FoldResult(people, indices, probabilities, fitted.curve)
     if store is not None:

@@ -90,7 +90,9 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
     counts = np.bincount(samples.labels, minlength=len(samples.classes))
     if counts.min() < 2:
         name = samples.classes[int(np.argmin(counts))]
-        raise DataError(f"class {name!r} has {counts.min()} training samples: every class needs two or more")
+        raise DataError(
+            f"class {name!r} has {counts.min()} sample(s) to train on: every class needs two or more"
+        )
     with single_thread():
         network, curve = fit_network(samples, settings)
         views = svm_views(samples, settings)

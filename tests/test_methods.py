@@ -128,7 +128,7 @@ def test_a_prediction_depends_on_nothing_but_its_sample(name):
 @pytest.mark.parametrize("name", method_names())
 def test_a_class_without_samples_is_refused(name):
     samples = suited(name)
-    with pytest.raises(DataError, match="'spread' has 0 training samples"):
+    with pytest.raises(DataError, match="'spread' has 0 sample"):
         make_method(name, QUICK[name]).fit(samples.subset(np.flatnonzero(samples.labels != 2)), 0)
 
 

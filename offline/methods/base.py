@@ -79,7 +79,7 @@ def require_classes(samples: SampleSet, least: int = 1) -> None:
     counts = np.bincount(samples.labels, minlength=len(samples.classes))
     if counts.min() < least:
         name = samples.classes[int(np.argmin(counts))]
-        raise DataError(f"class {name!r} has {counts.min()} training samples: every class needs {least}")
+        raise DataError(f"class {name!r} has {counts.min()} sample(s) to train on: every class needs {least}")
 
 
 def require_flow(samples: SampleSet, method: str) -> None:
