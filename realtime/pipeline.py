@@ -17,17 +17,15 @@ from typing import Protocol
 import numpy as np
 
 from realtime.config import PipelineConfig
-from realtime.faces import FaceAligner, FaceTracker, warp_together
+from realtime.faces import FaceAligner, FaceTracker
 from realtime.faces.landmarks import eye_aperture
 from realtime.faces.ring import FaceRing
-from realtime.features.key_flow import evidence_from_faces
-from realtime.features.spec import FLOW_FACE_SIZE
+from realtime.features.key_flow import evidence_of
 from realtime.flow import FlowMeter
 from realtime.quality import FaceGate, FrameGate
 from realtime.spotting import Spotter
 from realtime.types import (
     U8,
-    AlignedFace,
     Face,
     FacialEvent,
     Frame,
@@ -171,10 +169,12 @@ class Pipeline:
         )
 
     def _recognize(self, keys: KeyFrames) -> Recognition | None:
-        evidence = key_frame_evidence(self._ring, keys)
-        if self._recognizer is None or evidence is None:
+        onset, apex, offset = (
+            self._ring.at(index) for index in (keys.onset_frame, keys.apex_frame, keys.offset_frame)
+        )
+        if self._recognizer is None or onset is None or apex is None or offset is None:
             return None
-        return self._recognizer.recognize(evidence)
+        return self._recognizer.recognize(evidence_of(onset, apex, offset))
 
     def _interrupt(self) -> tuple[FacialEvent, ...]:
         """What was going on ends here: the face is lost, another one came, or time has a hole."""
@@ -214,14 +214,3 @@ def _is_picture(image: U8) -> bool:
         and image.dtype == np.uint8
         and min(image.shape[:2]) >= MIN_SIDE_PX
     )
-
-
-def key_frame_evidence(ring: FaceRing, keys: KeyFrames) -> KeyFrameEvidence | None:
-    """Onset, apex and offset under the apex's transform; None where one of them is gone."""
-    faces: list[AlignedFace] = []
-    for index in (keys.onset_frame, keys.apex_frame, keys.offset_frame):
-        face = ring.at(index)
-        if face is None:
-            return None
-        faces.append(face)
-    return evidence_from_faces(warp_together(faces, FLOW_FACE_SIZE, like=faces[1]))

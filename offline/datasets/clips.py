@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.errors import DataError
-from realtime.faces import FaceAligner, FaceTracker, warp_together
-from realtime.features.key_flow import evidence_from_faces
-from realtime.features.spec import FLOW_FACE_SIZE
+from realtime.faces import FaceAligner, FaceTracker
+from realtime.features.key_flow import evidence_of
 from realtime.sources import open_source
 from realtime.types import AlignedFace, Frame, KeyFrameEvidence
 
@@ -48,9 +47,7 @@ def clip_evidence(clip: Clip, tracker: FaceTracker) -> KeyFrameEvidence:
             raise DataError(
                 f"{clip.where}: no face in frame {index} ({name}) of {clip.path}, or it has no such frame"
             )
-    apex = faces[clip.apex]
-    chosen = [faces[clip.onset], apex, faces[clip.offset]]
-    return evidence_from_faces(warp_together(chosen, FLOW_FACE_SIZE, like=apex))
+    return evidence_of(faces[clip.onset], faces[clip.apex], faces[clip.offset])
 
 
 def _key_faces(clip: Clip, tracker: FaceTracker) -> dict[int, AlignedFace]:

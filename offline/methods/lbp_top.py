@@ -15,12 +15,11 @@ from sklearn.svm import SVC
 from offline.methods._inputs import grey_key_frames
 from offline.methods.base import FittedDecision, require_classes, require_frames
 from offline.samples import SampleSet
+from realtime.features.lbp_top import PLANES, plane_patterns
 from realtime.types import F32, F64
 
 _CIRCLE = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 """The eight neighbours of a pixel, once round."""
-_PLANES = ((1, 2), (0, 2), (0, 1))
-"""Axes of the (time, y, x) volume that span XY, XT and YT."""
 BINS = 59
 """58 uniform patterns of eight neighbours, and one bin for all others (Ojala et al. 2002)."""
 
@@ -67,7 +66,7 @@ def block_histograms(samples: SampleSet, blocks: int) -> F64:
 
 def _histograms(volume: F32, blocks: int) -> F64:
     parts = []
-    for plane in range(len(_PLANES)):
+    for plane in range(len(PLANES)):
         codes = plane_codes(volume, plane)[0]
         for rows in np.array_split(codes, blocks, axis=0):
             for block in np.array_split(rows, blocks, axis=1):
@@ -85,16 +84,7 @@ def plane_codes(volume: F32, plane: int) -> NDArray[np.intp]:
     Returns:
         (T − 2, H − 2, W − 2), values 0..58.
     """
-    inner = tuple(size - 2 for size in volume.shape)
-    centre = volume[1:-1, 1:-1, 1:-1]
-    pattern = np.zeros(inner, dtype=np.intp)
-    for bit, offsets in enumerate(_CIRCLE):
-        start = [1, 1, 1]
-        for axis, offset in zip(_PLANES[plane], offsets, strict=True):
-            start[axis] += offset
-        window = tuple(slice(s, s + n) for s, n in zip(start, inner, strict=True))
-        pattern |= (volume[window] >= centre).astype(np.intp) << bit
-    return _UNIFORM[pattern]
+    return _UNIFORM[plane_patterns(volume, plane, _CIRCLE)]
 
 
 def _uniform_table() -> NDArray[np.intp]:

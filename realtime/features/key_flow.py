@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.faces.alignment import warp_together
 from realtime.features.spec import FACE_SIZE, FARNEBACK, FLOW_FACE_SIZE
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
-from realtime.types import F32, U8, KeyFrameEvidence, readonly
+from realtime.types import F32, U8, AlignedFace, KeyFrameEvidence, readonly
 
 FIELDS = ((0, 1), (1, 2), (0, 2))
 """Key frames between which the flow is measured: onset→apex, apex→offset, onset→offset."""
@@ -42,6 +43,11 @@ def key_frame_flows(faces_grey: U8) -> F32:
         flow = cv2.calcOpticalFlowFarneback(faces[first], faces[second], still, **FARNEBACK)
         flows[field] = np.moveaxis(_resized(flow * to_percent, FACE_SIZE), -1, 0)
     return flows
+
+
+def evidence_of(onset: AlignedFace, apex: AlignedFace, offset: AlignedFace) -> KeyFrameEvidence:
+    """Evidence of one movement from its key frames, all three cut out by the apex's transform."""
+    return evidence_from_faces(warp_together((onset, apex, offset), FLOW_FACE_SIZE, like=apex))
 
 
 def evidence_from_faces(faces_bgr: U8) -> KeyFrameEvidence:

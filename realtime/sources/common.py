@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -42,7 +43,7 @@ class Capture(Protocol):
     def release(self) -> None: ...
 
 
-class BaseSource:
+class BaseSource(ABC):
     """A stream that is read once and closed with `with`; subclasses give `_read` and `_close`."""
 
     def __init__(self, info: StreamInfo) -> None:
@@ -76,11 +77,13 @@ class BaseSource:
     def __exit__(self, *exc: object) -> None:
         self._close()
 
+    @abstractmethod
     def _read(self) -> Iterator[Frame | Unreadable]:
-        raise NotImplementedError
+        """The frames of the stream, in order."""
 
     def _close(self) -> None:
-        """Give back what the stream holds; safe to call twice."""
+        """Give back what the stream holds; safe to call twice. A closed stream is not read any more."""
+        self._started = True
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
