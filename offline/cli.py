@@ -13,6 +13,10 @@ COMMANDS = {
     "train": ("offline.train_command", "train a model"),
     "evaluate": ("offline.evaluate_command", "leave-one-subject-out evaluation, or score a ready bundle"),
     "compare": ("offline.compare_command", "paired difference of two evaluations of the same samples"),
+    "plant": (
+        "offline.plant_command",
+        "plant known movements into your own footage and see how many are found",
+    ),
     "spot": ("offline.spot_command", "measure spotting on streams with truth"),
 }
 

@@ -1,0 +1,135 @@
+"""From the outcomes of planted events to figures, a table and a picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from offline.planting.trial import ACTIVITIES, CALM_PX, MID_PX, Outcome, Trial
+from realtime.sinks.files import output_errors
+
+
+def summarize(trials: Sequence[Trial]) -> dict[str, Any]:
+    """All figures of a set of recordings, JSON-ready: shares in 0..1, times in ms of stream time."""
+    outcomes = [outcome for trial in trials for outcome in trial.outcomes]
+    planted_min = sum(t.seconds * t.rounds for t in trials) / 60.0
+    seconds = sum(t.seconds for t in trials)
+    errors = np.abs([o.apex_error_ms for o in outcomes if o.apex_error_ms is not None])
+    skipped = Counter[str]()
+    for trial in trials:
+        skipped.update(trial.skipped)
+    frames = max(sum(t.frames for t in trials), 1)
+    return {
+        "recordings": len(trials),
+        "seconds": seconds,
+        "activity_limits_px": {"calm": CALM_PX, "mid-motion": MID_PX},
+        "recall": _by_amplitude(outcomes),
+        "false_alarms_per_minute": _rate(sum(t.false_alarms for t in trials), planted_min),
+        "imprecise_per_minute": _rate(sum(t.imprecise for t in trials), planted_min),
+        "untouched_alarms_per_minute": _rate(sum(t.untouched_alarms for t in trials), seconds / 60.0),
+        "apex_error_ms": {"median": float(np.median(errors)), "p95": float(np.percentile(errors, 95))}
+        if errors.size
+        else None,
+        "share_of_frames_without_evidence": {k: n / frames for k, n in sorted(skipped.items())},
+        "trials": [asdict(trial) for trial in trials],
+    }
+
+
+def wilson(found: int, planted: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927), 0..1; the whole range where nothing was planted."""
+    if planted == 0:
+        return 0.0, 1.0
+    z, share = 1.96, found / planted
+    centre = share + z * z / (2 * planted)
+    half = z * float(np.sqrt(share * (1 - share) / planted + z * z / (4 * planted**2)))
+    scale = 1 + z * z / planted
+    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Recall by amplitude and host activity as text, and the alarms below it."""
+    amplitudes = sorted({float(a) for rows in figures["recall"].values() for a in rows})
+    lines = ["planted px at 200" + "".join(f"{name:>16}" for name in (*ACTIVITIES, "all"))]
+    for amplitude in amplitudes:
+        cells = [figures["recall"][name].get(f"{amplitude:g}") for name in (*ACTIVITIES, "all")]
+        lines.append(f"{amplitude:>17g}" + "".join(f"{_cell(cell):>16}" for cell in cells))
+    apex = figures["apex_error_ms"]
+    lines += [
+        "",
+        f"false alarms a minute: {_number(figures['false_alarms_per_minute'])} beside planted events, "
+        f"{_number(figures['untouched_alarms_per_minute'])} on the untouched footage "
+        f"({figures['seconds']:.0f} s); planted but imprecise: {_number(figures['imprecise_per_minute'])}",
+        f"apex error: {apex['median']:.0f} ms median, {apex['p95']:.0f} ms p95" if apex else "apex error: –",
+    ]
+    if lost := figures["share_of_frames_without_evidence"]:
+        parts = ", ".join(f"{cause} {share:.1%}" for cause, share in lost.items())
+        lines.append(f"frames without evidence: {parts}")
+    return "\n".join(lines)
+
+
+def draw(figures: dict[str, Any], path: Path) -> None:
+    """Recall against amplitude, one line per activity with 95 % intervals, as PNG or SVG by the ending.
+
+    Raises OutputError where it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for name in ACTIVITIES[:3]:
+        rows = sorted((float(a), row) for a, row in figures["recall"][name].items() if row["planted"])
+        if not rows:
+            continue
+        share = np.array([row["recall"] for _, row in rows])
+        low, high = np.array([row["interval"] for _, row in rows]).T
+        planted = sum(row["planted"] for _, row in rows)
+        axes.errorbar(
+            [a for a, _ in rows], share, np.array([share - low, high - share]), marker="o", capsize=3,
+            label=f"{name} host ({planted} events)",
+        )  # fmt: skip
+    axes.set(ylim=(-0.02, 1.02), xlabel="largest displacement (px on a face of 200 px)", ylabel="recall")
+    axes.grid(alpha=0.3)
+    if axes.has_data():
+        axes.legend(frameon=False)
+    with output_errors(str(path)):
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _by_amplitude(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    amplitudes = sorted({o.amplitude_px for o in outcomes})
+    return {
+        name: {
+            f"{a:g}": _share([o for o in outcomes if o.amplitude_px == a and name in ("all", o.activity)])
+            for a in amplitudes
+        }
+        for name in (*ACTIVITIES, "all")
+    }
+
+
+def _share(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    found, planted = sum(o.found for o in outcomes), len(outcomes)
+    return {
+        "planted": planted,
+        "found": found,
+        "recall": found / planted if planted else None,
+        "interval": list(wilson(found, planted)),
+    }
+
+
+def _rate(count: int, minutes: float) -> float | None:
+    return count / minutes if minutes > 0 else None
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None or not row["planted"]:
+        return "–"
+    return f"{row['recall']:.2f} ({row['found']}/{row['planted']})"
