@@ -54,12 +54,12 @@ def main() -> int:
 
 def _key_faces(pipeline: Pipeline, event: FacialEvent) -> dict[int, U8]:
     """The three key frames of an event in colour, all under the apex's transform."""
-    ring, keys = pipeline._ring, event.key_frames
-    apex = ring.at(keys.apex_frame)
+    keys = event.key_frames
+    apex = pipeline.recent(event.face, keys.apex_frame)
     if apex is None:
         return {}
     wanted = (keys.onset_frame, keys.apex_frame, keys.offset_frame)
-    found = [(index, ring.at(index)) for index in wanted]
+    found = [(index, pipeline.recent(event.face, index)) for index in wanted]
     return {
         i: warp(face, FACE_PX, like=apex, colour=True)[..., ::-1] for i, face in found if face is not None
     }

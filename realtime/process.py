@@ -37,8 +37,8 @@ def process(
         sink.open(source.info, model)
         for frame in source:
             decided = pipeline.push(frame)
-            if pipeline.observation is not None:
-                sink.write_frame(pipeline.observation)
+            for row in pipeline.observations:
+                sink.write_frame(row)
             for event in decided:
                 sink.write_event(event)
             if progress is not None:

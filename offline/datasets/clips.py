@@ -55,11 +55,11 @@ def _key_faces(clip: Clip, tracker: FaceTracker) -> dict[int, AlignedFace]:
     aligner = FaceAligner()
     faces: dict[int, AlignedFace] = {}
     for frame in _frames(clip):
-        face = tracker.push(frame)
-        if face is None:
+        faces_seen = tracker.push(frame)
+        if not faces_seen:
             aligner.reset()
             continue
-        aligned = aligner.push(frame, face)
+        aligned = aligner.push(frame, faces_seen[0])
         if frame.index in (clip.onset, clip.apex, clip.offset):
             faces[frame.index] = aligned
     return faces

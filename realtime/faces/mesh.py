@@ -117,6 +117,11 @@ class FaceMesh:
         points = np.array([(p.x, p.y, p.z) for p in faces[0].landmark], dtype=np.float32)
         return points * np.array([width, height, width], dtype=np.float32)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the next call detects: no face is tracked yet."""
+        return not self._used
+
     def reset(self) -> None:
         """Forget the tracked face: the next call detects anew."""
         if self._used:

@@ -1,4 +1,4 @@
-"""The face in the frame, followed by time: the mesh runs every `interval_s`, not on every frame."""
+"""The faces in the frame, followed by time: the mesh runs every `interval_s`, not on every frame."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.errors import ConfigError
-from realtime.faces.mesh import Box, FaceFinder, FaceMesh
-from realtime.types import F32, U8, Face, Frame, readonly
+from realtime.faces.follower import FaceFollower, box_around, extent
+from realtime.faces.mesh import Box, FaceFinder
+from realtime.types import F32, U8, Face, Frame
+
+MAX_FACES = 16
+_LEAST_BOX_PX = 8
+_SPARE_BOXES = 2
+"""Boxes that are tried beyond the number of faces that are missing: some hold no face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,13 @@ class TrackerConfig:
     """Least confidence of the detector and of the mesh, 0..1."""
     window_scale: float = 3.0
     """Side of the square in which the mesh looks, in face widths."""
+    max_faces: int = 1
+    """Most faces that are followed at once."""
+    search_s: float = 0.5
+    """With several faces: how often the frame is searched for one more while some are in view, s."""
+    remember_s: float = 1.0
+    """With several faces: one that is hidden for at most this long keeps its number, s. A single face
+    gets a new number whenever it was lost."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.interval_s <= 1.0:
@@ -31,126 +44,154 @@ class TrackerConfig:
             )
         if not 1.5 <= self.window_scale <= 10.0:
             raise ConfigError(f"tracker.window_scale must lie in 1.5..10, not {self.window_scale}")
+        if not 1 <= self.max_faces <= MAX_FACES:
+            raise ConfigError(f"tracker.max_faces must lie in 1..{MAX_FACES}, not {self.max_faces}")
+        if not 0.1 <= self.search_s <= 60.0:
+            raise ConfigError(f"tracker.search_s must lie in 0.1..60, not {self.search_s}")
+        if not 0.0 <= self.remember_s <= 10.0:
+            raise ConfigError(f"tracker.remember_s must lie in 0..10, not {self.remember_s}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """A square of the frame, in pixels, cut at the frame's edges."""
+class _Seen:
+    """Where a face was seen last, and when."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-    face_size: float
-
-    def of(self, image: U8) -> U8:
-        return image[self.top : self.bottom, self.left : self.right]
-
-    def fits(self, points: F32) -> bool:
-        """Whether the face still lies well inside, at about the size the window was made for."""
-        size = _extent(points)
-        x, y = points[:, 0].mean(), points[:, 1].mean()
-        slack = 0.75 * size
-        inside_x = self.left + slack <= x <= self.right - slack or self.right - self.left < 2 * slack
-        inside_y = self.top + slack <= y <= self.bottom - slack or self.bottom - self.top < 2 * slack
-        return bool(inside_x and inside_y and 0.65 < size / self.face_size < 1.5)
+    points: F32
+    time_s: float
 
 
-def _extent(points: F32) -> float:
-    return float(max(np.ptp(points[:, 0]), np.ptp(points[:, 1])))
-
-
-def _same_place(before: F32, now: F32) -> bool:
-    """Whether the face can be the one of the last measurement: it has not jumped by half its size."""
+def _shift(before: F32, now: F32) -> float:
+    """How far a face moved between two measurements, as a share of its size."""
     jump = np.abs(now[:, :2].mean(axis=0) - before[:, :2].mean(axis=0)).max()
-    return bool(jump < 0.5 * _extent(before))
+    return float(jump) / extent(before)
 
 
-def _window_around(x: float, y: float, size: float, scale: float, image: U8) -> _Window:
-    half = 0.5 * scale * size
-    height, width = image.shape[:2]
-    return _Window(
-        left=int(np.clip(x - half, 0, width - 2)),
-        top=int(np.clip(y - half, 0, height - 2)),
-        right=int(np.clip(np.ceil(x + half), 2, width)),
-        bottom=int(np.clip(np.ceil(y + half), 2, height)),
-        face_size=size,
-    )
+def _centre_inside(points: F32, box: Box) -> bool:
+    x, y = points[:, :2].mean(axis=0)
+    return bool(box[0] <= x <= box[0] + box[2] and box[1] <= y <= box[1] + box[3])
 
 
 class FaceTracker:
-    """The largest face of the stream: `push(frame)` gives it, or None where none is seen.
+    """The largest faces of the stream: `push(frame)` gives them by number, none where none is seen.
 
-    The detector looks at whole frames only until a face is found; from then on the mesh follows it
-    in a window of the frame, which also lets it see faces that are small in the frame. Between two
-    runs of the mesh the last landmarks are held. Time comes from the frames alone.
+    The detector looks at whole frames until a face is found, and every `search_s` for further ones
+    where several are wanted; from then on a mesh follows each in a window of the frame, which also
+    lets it see faces that are small in the frame. Between two runs of the mesh the last landmarks are
+    held. Numbers rest on place alone: nothing is kept that could tell one person from another.
+    Time comes from the frames alone.
     """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
         self._finder = FaceFinder(self.config.detection_confidence)
-        self._mesh = FaceMesh(self.config.detection_confidence)
+        self._idle = [self._follower()]
+        self._active: dict[int, FaceFollower] = {}
         self.reset()
 
     def reset(self) -> None:
-        """As new; ids start from 0 again."""
+        """As new; numbers start from 0 again."""
+        self._idle += self._active.values()
+        self._active = {}
+        for follower in self._idle:
+            follower.reset()
         self._next_id = 0
-        self._window: _Window | None = None
-        self._points: F32 | None = None
+        self._known: dict[int, _Seen] = {}
         self._ran_s: float | None = None
-        self._id: int | None = None
-        self._mesh.reset()
+        self._searched_s: float | None = None
 
-    def push(self, frame: Frame) -> Face | None:
-        """The face in this frame; measured afresh or held from the last measurement."""
+    def push(self, frame: Frame) -> tuple[Face, ...]:
+        """The faces in this frame, measured afresh or held from the last measurement."""
         due = self._ran_s is None or frame.time_s - self._ran_s >= self.config.interval_s - 1e-6
         if due:
+            self._look(frame.image, frame.time_s)
             self._ran_s = frame.time_s
-            before, self._points = self._points, self._measure(frame.image)
-            if self._points is None or before is None or not _same_place(before, self._points):
-                self._id = None
-            if self._points is not None and self._id is None:
-                self._id = self._next_id
-                self._next_id += 1
-        if self._points is None or self._id is None:
-            return None
-        return Face(self._id, self._points, measured=due)
+        shown = sorted(self._active.items())
+        return tuple(Face(number, f.points, measured=due) for number, f in shown if f.points is not None)
 
     def close(self) -> None:
         """Free the models."""
         self._finder.close()
-        self._mesh.close()
+        for follower in (*self._idle, *self._active.values()):
+            follower.close()
 
-    def _measure(self, image: U8) -> F32 | None:
-        points = self._follow(image) if self._window else None
+    def _follower(self) -> FaceFollower:
+        return FaceFollower(self.config.detection_confidence, self.config.window_scale)
+
+    def _look(self, image: U8, now_s: float) -> None:
+        before, self._active = self._active, {}
+        for number, follower in before.items():
+            if follower.follow(image, self._others(before, number)) and not self._covered(follower.points):
+                self._adopt(follower, now_s, number)
+            else:
+                self._rest(follower)
+        if self._search_is_due(now_s, lost=len(self._active) < len(before)):
+            self._searched_s = now_s
+            self._search(image, now_s)
+
+    def _search_is_due(self, now_s: float, *, lost: bool) -> bool:
+        if len(self._active) >= self.config.max_faces:
+            return False
+        rested = self._searched_s is None or now_s - self._searched_s >= self.config.search_s - 1e-6
+        return not self._active or lost or rested
+
+    def _search(self, image: U8, now_s: float) -> None:
+        """Take up faces that are not followed yet, largest first."""
+        boxes = [box for box in self._finder.find(image) if min(box[2], box[3]) >= _LEAST_BOX_PX]
+        taken = [f.points for f in self._active.values() if f.points is not None]
+        new = [box for box in boxes if not any(_centre_inside(points, box) for points in taken)]
+        several = self.config.max_faces > 1
+        for box in new[: self.config.max_faces - len(self._active) + _SPARE_BOXES]:
+            if len(self._active) == self.config.max_faces:
+                break
+            others = [other for other in boxes if other is not box] if several else []
+            follower = self._idle.pop() if self._idle else self._follower()
+            if follower.start(image, box, others) and not self._covered(follower.points):
+                self._adopt(follower, now_s)
+            else:
+                self._rest(follower)
+
+    def _others(self, followers: dict[int, FaceFollower], number: int) -> list[Box]:
+        return [box_around(f.points) for n, f in followers.items() if n != number and f.points is not None]
+
+    def _covered(self, points: F32 | None) -> bool:
+        """Whether these are the points of a face that another mesh follows already."""
         if points is None:
-            points = self._find(image)
-        if points is None:
-            self._window = None
-            return None
-        if self._window is None or not self._window.fits(points):
-            self._open_window(points[:, :2].mean(axis=0), _extent(points), image)
-        return readonly(points)
+            return False
+        followed = (f.points for f in self._active.values())
+        return any(p is not None and _shift(p, points) < 0.5 for p in followed)
 
-    def _follow(self, image: U8) -> F32 | None:
-        assert self._window is not None
-        points = self._mesh.landmarks(np.ascontiguousarray(self._window.of(image)))
-        if points is None:
-            return None
-        return points + np.array([self._window.left, self._window.top, 0.0], dtype=np.float32)
+    def _adopt(self, follower: FaceFollower, now_s: float, number: int | None = None) -> None:
+        """Give the face its number: its own unless it has jumped, else a remembered or a new one."""
+        assert follower.points is not None
+        if number is None or _shift(self._known[number].points, follower.points) >= 0.5:
+            number = self._recall(follower.points)
+        self._active[number] = follower
+        self._known[number] = _Seen(follower.points, now_s)
 
-    def _find(self, image: U8) -> F32 | None:
-        for x, y, width, height in self._candidates(image):
-            self._open_window((x + width / 2, y + height / 2), 1.2 * max(width, height), image)
-            points = self._follow(image)
-            if points is not None:
-                return points
-        return None
+    def _recall(self, points: F32) -> int:
+        """The number of the face that was last seen here, or a new one.
 
-    def _candidates(self, image: U8) -> list[Box]:
-        return [box for box in self._finder.find(image) if min(box[2], box[3]) >= 8][:3]
+        A face that was hidden may have moved on by its own size in a second.
+        """
+        several = self.config.max_faces > 1
+        memory_s = self.config.remember_s + self.config.search_s if several else 0.0
+        last_s = -np.inf if self._ran_s is None else self._ran_s
+        self._known = {
+            n: seen
+            for n, seen in self._known.items()
+            if n in self._active or last_s - seen.time_s <= memory_s
+        }
+        shifts = {
+            n: _shift(seen.points, points) - (last_s - seen.time_s)
+            for n, seen in self._known.items()
+            if n not in self._active
+        }
+        nearest = min(shifts, key=lambda n: shifts[n], default=None)
+        if nearest is not None and shifts[nearest] < 0.5:
+            return nearest
+        self._next_id += 1
+        return self._next_id - 1
 
-    def _open_window(self, centre: tuple[float, float] | F32, size: float, image: U8) -> None:
-        x, y = float(centre[0]), float(centre[1])
-        self._window = _window_around(x, y, size, self.config.window_scale, image)
-        self._mesh.reset()
+    def _rest(self, follower: FaceFollower) -> None:
+        follower.lose()
+        self._idle.append(follower)

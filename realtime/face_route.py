@@ -1,0 +1,102 @@
+"""The part of the route that each face has for itself: everything after the tracker."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from realtime.config import PipelineConfig
+from realtime.faces import FaceAligner
+from realtime.faces.landmarks import eye_aperture
+from realtime.faces.ring import FaceRing
+from realtime.features.key_flow import evidence_of
+from realtime.flow import FlowMeter
+from realtime.quality import FaceGate
+from realtime.spotting import Spotter
+from realtime.types import (
+    AlignedFace,
+    Face,
+    FacialEvent,
+    Frame,
+    FrameRow,
+    KeyFrameEvidence,
+    KeyFrames,
+    Recognition,
+)
+
+
+class Recognizes(Protocol):
+    """What the route asks of a recogniser."""
+
+    def recognize(self, evidence: KeyFrameEvidence) -> Recognition: ...
+
+
+class FaceRoute:
+    """FaceAligner ─► gate ─► FlowMeter ─► Spotter ─► Recognizer, from a face's first frame to its last.
+
+    `push` gives the events that a frame decides and leaves what it measured in `row`.
+    """
+
+    def __init__(self, face_id: int, config: PipelineConfig, recognizer: Recognizes | None) -> None:
+        self._face_id = face_id
+        self._max_gap_s = config.max_gap_s
+        self._recognizer = recognizer
+        self._aligner = FaceAligner(config.alignment)
+        self._gate = FaceGate(config.quality)
+        self._flow = FlowMeter(config.flow)
+        self._spotter = Spotter(config.spotter)
+        self._ring = FaceRing(config.keep_s)
+        self._measured_s: float | None = None
+        self.row: FrameRow | None = None
+        """What was measured in the last frame."""
+
+    def push(self, frame: Frame, face: Face) -> tuple[FacialEvent, ...]:
+        """Take the next frame that shows the face."""
+        aligned = self._aligner.push(frame, face)
+        if cause := self._gate.push(aligned):
+            self.row = FrameRow(frame.index, frame.time_s, face.id, aligned.pose, cause)
+            return self._pause(frame.time_s)
+        self._measured_s = frame.time_s
+        self._ring.push(aligned)
+        motion = self._flow.push(aligned, eye_aperture(face.landmarks_px))
+        self.row = FrameRow(frame.index, frame.time_s, face.id, aligned.pose, motion=motion)
+        return self._events(self._spotter.push(motion)) if motion is not None else ()
+
+    def flush(self, now_s: float) -> tuple[FacialEvent, ...]:
+        """Decide what is pending, because the face is gone or time has a hole. Idempotent."""
+        return self._events(self._spotter.flush(now_s))
+
+    def recent(self, index: int) -> AlignedFace | None:
+        """The face in frame `index`, while it is kept."""
+        return self._ring.at(index)
+
+    def _pause(self, now_s: float) -> tuple[FacialEvent, ...]:
+        """A face that could not be measured for longer than a hole may last ends what was going on.
+
+        Its transform and its usual sharpness stay known.
+        """
+        if self._measured_s is None or now_s - self._measured_s <= self._max_gap_s:
+            return ()
+        self._measured_s = None
+        ended = self.flush(now_s)
+        for stage in (self._flow, self._spotter, self._ring):
+            stage.reset()
+        return ended
+
+    def _events(self, movements: tuple[KeyFrames, ...]) -> tuple[FacialEvent, ...]:
+        return tuple(
+            FacialEvent(
+                id=f"{self._face_id}-{keys.onset_frame}",
+                face=self._face_id,
+                key_frames=keys,
+                recognition=self._recognize(keys) if keys.kind == "micro_expression" else None,
+            )
+            for keys in movements
+        )
+
+    def _recognize(self, keys: KeyFrames) -> Recognition | None:
+        onset, apex, offset = (
+            self._ring.at(index) for index in (keys.onset_frame, keys.apex_frame, keys.offset_frame)
+        )
+        if self._recognizer is None or onset is None or apex is None or offset is None:
+            return None
+        return self._recognizer.recognize(evidence_of(onset, apex, offset))
