@@ -53,13 +53,13 @@ def track_face(source: FrameSource) -> FaceTrack:
         for frame in source:
             if not isinstance(frame, Frame):
                 continue
-            face = tracker.push(frame)
+            faces = tracker.push(frame)
             indices.append(frame.index)
             times.append(frame.time_s)
-            if face is None:
+            if not faces:
                 points.append(np.full((468, 2), np.nan, np.float32)[_KEPT])
                 continue
-            landmarks = face.landmarks_px[:, :2].astype(np.float64)
+            landmarks = faces[0].landmarks_px[:, :2].astype(np.float64)
             points.append(landmarks[_KEPT].astype(np.float32))
             shape += _in_face_units(landmarks)
             seen += 1
