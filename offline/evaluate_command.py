@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from offline.datasets.combined import Collected
 from offline.loso import leave_out, pooled_probabilities, summarise
 from offline.methods import make_method, method_names
 from offline.metrics import bootstrap_over_subjects, score_recognition
@@ -17,12 +18,17 @@ from offline.results import (
     PREDICTIONS,
     RESULTS,
     class_weights,
-    datasets_of,
     open_folder,
     scores_per_dataset,
     write_results,
 )
-from offline.sample_options import SampleChoice, add_sample_arguments, load_samples, sample_choice
+from offline.sample_options import (
+    SampleChoice,
+    add_sample_arguments,
+    collect_samples,
+    sample_choice,
+    write_excluded,
+)
 from offline.samples import FOUR_TO_MEGC, SampleSet
 from offline.versions import library_versions
 from realtime.config import read_yaml
@@ -55,16 +61,19 @@ def run(args: argparse.Namespace) -> int:
     if args.bundle and (args.method or args.config or args.groups):
         raise UsageError("--bundle scores a ready model: --method, --config and --groups go without it")
     choice = sample_choice(args)
-    samples, results, probabilities = _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
-    datasets = datasets_of(samples, choice.dataset)
+    collected, results, probabilities = (
+        _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
+    )
+    samples = collected.samples
     results = {
         **results,
-        "per_dataset": scores_per_dataset(samples, probabilities.argmax(axis=1), datasets),
+        "per_dataset": scores_per_dataset(samples, probabilities.argmax(axis=1)),
         "class_weights": class_weights(samples),
-        "data": choice.describe(samples),
+        "data": {**choice.describe(samples), **collected.account()},
         "versions": library_versions(),
     }
-    write_results(args.out, results, samples, probabilities, datasets)
+    write_results(args.out, results, samples, probabilities)
+    write_excluded(args.out, choice, collected)
     _print_figures(results)
     print(f"wrote {args.out / RESULTS} and {args.out / PREDICTIONS}")
     return 0
@@ -98,13 +107,14 @@ def mapped_probabilities(probabilities: F64, classes: tuple[str, ...], wanted: t
     return np.asarray(probabilities @ table)
 
 
-def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[SampleSet, dict[str, Any], F64]:
+def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collected, dict[str, Any], F64]:
     from realtime.bundle import load_bundle
     from realtime.recognition import Recognizer
 
     recognizer = Recognizer(load_bundle(args.bundle), args.device)
     seed = args.seed or 0
-    samples = load_samples(choice, seed)
+    collected = collect_samples(choice, seed)
+    samples = collected.samples
     probabilities = recognizer.probabilities([samples.evidence(i) for i in range(len(samples))])
     classes = recognizer.bundle.classes
     results = {
@@ -112,14 +122,15 @@ def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[Sampl
         "bundle": {"name": recognizer.bundle.name, "id": recognizer.bundle.id},
         "seed": seed,
     }
-    return samples, results, mapped_probabilities(probabilities, classes, samples.classes)
+    return collected, results, mapped_probabilities(probabilities, classes, samples.classes)
 
 
-def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[SampleSet, dict[str, Any], F64]:
+def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collected, dict[str, Any], F64]:
     settings = read_yaml(str(args.config)) if args.config else None
     method = make_method(args.method or DEFAULT_METHOD, settings, str(args.config))
     seed = args.seed if args.seed is not None else getattr(method.settings, "seed", 0)
-    samples = load_samples(choice, seed)
+    collected = collect_samples(choice, seed)
+    samples = collected.samples
     open_folder(args.out)
     folds = leave_out(samples, method, seed, args.jobs, args.groups, args.out / FOLDS)
     results = {
@@ -129,7 +140,7 @@ def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[SampleSe
         "groups": args.groups,
         "settings": asdict(method.settings),
     }
-    return samples, results, pooled_probabilities(samples, folds)
+    return collected, results, pooled_probabilities(samples, folds)
 
 
 def _print_figures(results: dict[str, Any]) -> None:

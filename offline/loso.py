@@ -113,9 +113,10 @@ def subject_results(samples: SampleSet, predicted: NDArray[np.intp]) -> dict[str
 
 
 def unlabelled(samples: SampleSet) -> SampleSet:
-    """The same evidence with every label −1 and every subject unnamed."""
+    """The same evidence with every label −1 and every subject and dataset unnamed."""
     nothing = readonly(np.full(len(samples), -1, dtype=np.intp))
-    return replace(samples, labels=nothing, subjects=("",) * len(samples))
+    unnamed = ("",) * len(samples)
+    return replace(samples, labels=nothing, subjects=unnamed, datasets=unnamed)
 
 
 def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:

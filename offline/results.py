@@ -2,6 +2,7 @@
 
 results.json      figures, settings, data, versions, and the SHA-256 of predictions.csv
 predictions.csv   sample, subject, dataset, true, predicted, and p_<class> of every class
+excluded.csv      of datasets: every clip that was left out, and why
 folds/            finished folds of a leave-one-subject-out run
 """
 
@@ -44,30 +45,14 @@ class Predictions:
     predicted: NDArray[np.intp]
 
 
-def composite_part(subject: str) -> str:
-    """Dataset of a subject of the MEGC 2019 composite, read from its name (`sub01`, `s1`, `006`)."""
-    if subject.startswith("sub"):
-        return "CASME II"
-    return "SMIC" if subject.startswith("s") else "SAMM"
-
-
-def datasets_of(samples: SampleSet, kind: str) -> tuple[str, ...]:
-    """Name of the dataset that each sample is from; `kind` as in `SampleChoice.dataset`."""
-    if kind == "flow-maps":
-        return tuple(composite_part(subject) for subject in samples.subjects)
-    return (kind or "synthetic",) * len(samples)
-
-
-def scores_per_dataset(
-    samples: SampleSet, predicted: NDArray[np.intp], datasets: tuple[str, ...]
-) -> dict[str, Any]:
+def scores_per_dataset(samples: SampleSet, predicted: NDArray[np.intp]) -> dict[str, Any]:
     """Figures of every dataset by itself."""
-    owners = np.array(datasets)
+    owners = np.array(samples.datasets)
     return {
         name: score_recognition(
             samples.labels[owners == name], predicted[owners == name], samples.classes
         ).as_dict()
-        for name in sorted(set(datasets))
+        for name in sorted(set(samples.datasets))
     }
 
 
@@ -80,14 +65,12 @@ def class_weights(samples: SampleSet) -> dict[str, float | None]:
     }
 
 
-def write_results(
-    folder: Path, results: dict[str, Any], samples: SampleSet, probabilities: F64, datasets: tuple[str, ...]
-) -> None:
+def write_results(folder: Path, results: dict[str, Any], samples: SampleSet, probabilities: F64) -> None:
     """Write both files; each takes its name only when it is whole, results.json last.
 
     Raises OutputError where the folder cannot be written.
     """
-    predictions = _predictions_csv(samples, probabilities, datasets)
+    predictions = _predictions_csv(samples, probabilities)
     about = {
         **results,
         "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -138,12 +121,12 @@ def read_predictions(folder: Path) -> Predictions:
         ) from error
 
 
-def _predictions_csv(samples: SampleSet, probabilities: F64, datasets: tuple[str, ...]) -> bytes:
+def _predictions_csv(samples: SampleSet, probabilities: F64) -> bytes:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*_COLUMNS, *(f"p_{name}" for name in samples.classes)])
     predicted = probabilities.argmax(axis=1)
     for index, row in enumerate(probabilities.tolist()):
         names = (samples.classes[samples.labels[index]], samples.classes[predicted[index]])
-        table.writerow([index, samples.subjects[index], datasets[index], *names, *row])
+        table.writerow([index, samples.subjects[index], samples.datasets[index], *names, *row])
     return text.getvalue().encode()

@@ -1,19 +1,30 @@
-"""Which samples a command works on: its options, and the samples themselves."""
+"""What a command works on: its options, and the samples themselves."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from offline.datasets.flow_maps import load_flow_maps
-from offline.datasets.manifest import load_manifest, read_manifest
+from offline.datasets.combined import (
+    KINDS,
+    Collected,
+    Source,
+    choose_protocol,
+    load_sources,
+    parse_source,
+)
+from offline.datasets.evidence import KeyFrameChoice
+from offline.datasets.flow_maps import NAME as FLOW_MAPS
+from offline.datasets.left_out import EXCLUDED, write_left_out
+from offline.datasets.protocols import OWN
+from offline.datasets.protocols import PROTOCOLS as LABEL_PROTOCOLS
+from offline.evidence_cache import EvidenceCache
 from offline.samples import SampleSet, direct_samples, joined, protocol_classes, rendered_samples
 from realtime.errors import UsageError
 
-DATASETS = ("manifest", "flow-maps")
-OWN = "own"
 _PER_CROP = 8
 _PER_FACE = 32
 
@@ -33,19 +44,24 @@ class SampleChoice:
     """Synthetic subjects, each with a face of its own, of the rendered samples."""
     first_face: int = 0
     """Number of the first face."""
-    dataset: str = ""
-    """Kind of dataset, one of `DATASETS`, instead of synthetic samples."""
-    path: Path | None = None
-    """Its folder or file."""
+    datasets: tuple[Source, ...] = ()
+    """Datasets instead of synthetic samples."""
+    keyframes: KeyFrameChoice = "annotated"
+    """Where the key frames of the datasets' clips come from."""
+    spot_apex: bool = False
+    """Whether to look for the apex of clips that have none."""
+    cache: Path | None = None
+    """Folder that keeps measured evidence; None keeps nothing."""
 
     def describe(self, samples: SampleSet) -> dict[str, Any]:
         """JSON-ready account of the samples; of a dataset only the folder's name."""
         return {
-            "kind": self.dataset or "synthetic",
+            "kind": "+".join(source.kind for source in self.datasets) or "synthetic",
             "protocol": self.protocol,
             "direct_flow_samples": self.synthetic,
             "rendered_samples": self.rendered,
-            "dataset_folder": self.path.name if self.path else None,
+            "dataset_folder": ", ".join(source.path.name for source in self.datasets) or None,
+            "keyframes": self.keyframes if self.datasets else None,
             "samples": len(samples),
             "subjects": len(set(samples.subjects)),
             "per_class": {name: int((samples.labels == i).sum()) for i, name in enumerate(samples.classes)},
@@ -65,49 +81,78 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--dataset",
+        action="append",
+        default=[],
         metavar="KIND=PATH",
-        help="a dataset instead: manifest=FILE.csv, one annotated clip per row, or flow-maps=DIR",
+        help="a dataset instead, or several, each with its own --dataset: manifest=FILE.csv, one annotated "
+        f"clip per row, or a folder for {', '.join(KINDS[1:])}; NAME:FRAMES=DIR chooses a form of the frames",
     )
     add(
         "--protocol",
-        choices=("four", "megc-3", OWN),
-        help="classes (four; flow maps are always megc-3; own: whatever labels the manifest has)",
+        choices=tuple(LABEL_PROTOCOLS),
+        help="classes (four for synthetic samples and manifests, casme2-4 for casme2 alone, else megc-3; "
+        "own: whatever labels there are)",
+    )
+    add(
+        "--keyframes",
+        choices=("annotated", "detected"),
+        default="annotated",
+        help="key frames of a dataset's clips: as annotated, or as the live route finds them (annotated)",
+    )
+    add("--spot-apex", action="store_true", help="where no apex is coded, take the one that is found")
+    add(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="keep measured evidence in DIR, small pictures of faces included; default: keep nothing",
     )
 
 
 def sample_choice(args: argparse.Namespace) -> SampleChoice:
     """What the options ask for. Raises UsageError where they make no sense together."""
-    if args.dataset is not None:
+    if args.dataset:
         return _dataset_choice(args)
     if args.protocol == OWN:
-        raise UsageError("--protocol own goes with --dataset manifest=FILE.csv")
+        raise UsageError("--protocol own goes with --dataset")
+    if args.keyframes != "annotated" or args.spot_apex:
+        raise UsageError("--keyframes detected and --spot-apex go with a --dataset of clips")
     if min(args.synthetic, args.rendered) < 0 or max(args.synthetic, args.rendered) < 1:
         raise UsageError("no samples chosen: use --synthetic N, --rendered M or --dataset KIND=PATH")
     if args.identities is not None and args.identities < 1:
         raise UsageError(f"--identities is {args.identities}: use 1 or more")
     crops = args.identities or max(-(-args.synthetic // _PER_CROP), 1)
     faces = args.identities or max(-(-args.rendered // _PER_FACE), 1)
-    return SampleChoice(args.protocol or "four", args.synthetic, args.rendered, crops, faces)
+    protocol = args.protocol or "four"
+    return SampleChoice(protocol, args.synthetic, args.rendered, crops, faces, cache=args.cache)
 
 
 def _dataset_choice(args: argparse.Namespace) -> SampleChoice:
-    kind, _, path = args.dataset.partition("=")
-    if kind not in DATASETS or not path:
-        raise UsageError(f"--dataset is {args.dataset!r}: use manifest=FILE.csv or flow-maps=DIR")
+    sources = tuple(parse_source(text) for text in args.dataset)
     if args.synthetic or args.rendered:
         raise UsageError("--dataset goes without synthetic samples")
-    if kind == "flow-maps" and args.protocol not in (None, "megc-3"):
-        raise UsageError("flow maps have the three megc-3 classes; leave --protocol out")
-    protocol = "megc-3" if kind == "flow-maps" else args.protocol or "four"
-    return SampleChoice(protocol, dataset=kind, path=Path(path))
+    if (args.keyframes != "annotated" or args.spot_apex) and {x.kind for x in sources} == {FLOW_MAPS}:
+        raise UsageError("--keyframes detected and --spot-apex go with clips: flow maps have no frames")
+    return SampleChoice(
+        choose_protocol(sources, args.protocol),
+        datasets=sources,
+        keyframes=args.keyframes,
+        spot_apex=args.spot_apex,
+        cache=args.cache,
+    )
 
 
-def load_samples(choice: SampleChoice, seed: int) -> SampleSet:
-    """Draw or read the chosen samples. Raises DataError for an unusable dataset."""
-    if choice.path is not None and choice.dataset == "flow-maps":
-        return load_flow_maps(choice.path)
-    if choice.path is not None:
-        return load_manifest(choice.path, _manifest_classes(choice.path, choice.protocol))
+def collect_samples(choice: SampleChoice, seed: int) -> Collected:
+    """Draw or read the chosen samples; what a dataset leaves out is counted on stderr.
+
+    Raises DataError for an unusable dataset, OutputError for a cache that cannot be written.
+    """
+    cache = EvidenceCache(choice.cache)
+    if choice.cache is not None:
+        print(f"evidence is kept in {choice.cache}, small pictures of the faces included", file=sys.stderr)
+    if choice.datasets:
+        return load_sources(
+            choice.datasets, choice.protocol, choice.keyframes, spot_apex=choice.spot_apex, cache=cache
+        )
     classes = protocol_classes(choice.protocol)
     sets = []
     if choice.synthetic:
@@ -115,12 +160,12 @@ def load_samples(choice: SampleChoice, seed: int) -> SampleSet:
     if choice.rendered:
         people = range(choice.first_face, choice.first_face + choice.faces)
         each = -(-choice.rendered // choice.faces)
-        drawn = rendered_samples(people, each, seed, classes)
+        drawn = rendered_samples(people, each, seed, classes, cache)
         sets.append(drawn.subset(range(choice.rendered)))
-    return joined(sets)
+    return Collected(joined(sets))
 
 
-def _manifest_classes(path: Path, protocol: str) -> tuple[str, ...]:
-    if protocol != OWN:
-        return protocol_classes(protocol)
-    return tuple(sorted({clip.label for clip in read_manifest(path)}))
+def write_excluded(folder: Path, choice: SampleChoice, collected: Collected) -> None:
+    """Write the list of what a dataset left out beside the results. Raises OutputError."""
+    if choice.datasets:
+        write_left_out(folder / EXCLUDED, collected.left_out)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.evidence_cache import Arrays, EvidenceCache
 from offline.synthesis.direct import make_flow_set
 from offline.synthesis.recipes import FOUR_CLASSES, MEGC_CLASSES
 from realtime.errors import DataError, UsageError
@@ -18,8 +20,14 @@ from realtime.types import F32, U8, KeyFrameEvidence, readonly
 
 Index = NDArray[np.intp]
 
-PROTOCOLS: dict[str, tuple[str, ...]] = {"four": FOUR_CLASSES, "megc-3": MEGC_CLASSES}
-"""Label protocol → its classes, in the order of the probabilities."""
+SYNTHETIC = "synthetic"
+
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "four": FOUR_CLASSES,
+    "casme2-4": FOUR_CLASSES,
+    "megc-3": MEGC_CLASSES,
+}
+"""Label protocol whose classes can be synthesised → its classes, in the order of the probabilities."""
 
 FOUR_TO_MEGC: dict[str, str] = {
     "happiness": "positive",
@@ -45,6 +53,8 @@ class SampleSet:
     classes: tuple[str, ...]
     subjects: tuple[str, ...]
     """Person of each sample: samples of one person never lie on both sides of a split."""
+    datasets: tuple[str, ...]
+    """Name of the dataset that each sample is from, `SYNTHETIC` where it was made here."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,13 +77,14 @@ class SampleSet:
             labels=readonly(self.labels[chosen]),
             classes=self.classes,
             subjects=tuple(self.subjects[i] for i in chosen),
+            datasets=tuple(self.datasets[i] for i in chosen),
         )
 
     def flow_only(self) -> SampleSet:
         """The same samples as if only the flow onset→apex were known."""
         flows = self.flows.copy()
         flows[:, 1:] = np.nan
-        return sample_set(flows, self.labels, self.classes, self.subjects)
+        return sample_set(flows, self.labels, self.classes, self.subjects, datasets=self.datasets)
 
     def has_more_than_flow(self) -> NDArray[np.bool_]:
         """(n,) bool: samples that `flow_only` would take something from."""
@@ -87,18 +98,18 @@ def sample_set(
     classes: Sequence[str],
     subjects: Sequence[str],
     frames: U8 | None = None,
+    datasets: Sequence[str] | None = None,
 ) -> SampleSet:
     """Put a `SampleSet` together; `frames` is (n, 3, 64, 64, 3) or None for none at all.
 
-    Raises DataError where the lengths disagree or the set is empty.
+    `datasets` None stands for synthetic samples. Raises DataError where the lengths disagree or the set
+    is empty.
     """
     count = len(flows)
-    if (
-        not count
-        or len(labels) != count
-        or len(subjects) != count
-        or (frames is not None and len(frames) != count)
-    ):
+    if datasets is None:
+        datasets = (SYNTHETIC,) * count
+    lengths = {len(labels), len(subjects), len(datasets), count if frames is None else len(frames)}
+    if not count or lengths != {count}:
         raise DataError("a sample set needs as many labels and subjects as flow fields, and at least one")
     rows = np.arange(count, dtype=np.intp) if frames is not None else np.full(count, -1, dtype=np.intp)
     if frames is None:
@@ -110,6 +121,7 @@ def sample_set(
         labels=readonly(np.array(labels, dtype=np.intp)),
         classes=tuple(classes),
         subjects=tuple(subjects),
+        datasets=tuple(datasets),
     )
 
 
@@ -129,6 +141,7 @@ def joined(sets: Sequence[SampleSet]) -> SampleSet:
         labels=readonly(np.concatenate([item.labels for item in sets])),
         classes=sets[0].classes,
         subjects=tuple(subject for item in sets for subject in item.subjects),
+        datasets=tuple(dataset for item in sets for dataset in item.datasets),
     )
 
 
@@ -149,32 +162,48 @@ def direct_samples(count: int, seed: int, classes: Sequence[str], subjects: int 
 
 
 def rendered_samples(
-    identities: Sequence[int], per_identity: int, seed: int, classes: Sequence[str]
+    identities: Sequence[int],
+    per_identity: int,
+    seed: int,
+    classes: Sequence[str],
+    cache: EvidenceCache | None = None,
 ) -> SampleSet:
     """Synthetic samples with pictures: key frames of rendered faces, measured as the live route does.
 
-    `per_identity` samples of each identity, the classes in turn.
+    `per_identity` samples of each identity, the classes in turn. Raises OutputError for the cache.
     """
+    cache = cache or EvidenceCache()
+    like = {"frames": "uint8", "flows": "float32"}
+    parts = []
+    for number in identities:
+        labels = [(index + number) % len(classes) for index in range(per_identity)]
+        names = [classes[label] for label in labels]
+        about = {"rendered": [number, seed, names]}
+        arrays = cache.get(about, partial(_render_identity, number, seed, names), like)
+        subjects = (f"identity-{number:04d}",) * per_identity
+        parts.append(sample_set(arrays["flows"], labels, classes, subjects, arrays["frames"]))
+    return joined(parts)
+
+
+def _render_identity(number: int, seed: int, labels: Sequence[str]) -> Arrays:
+    """Key frames (n, 3, 64, 64, 3) and flows (n, 3, 2, 64, 64) of one identity, one of each label."""
     from offline.synthesis.fields import draw_expression
     from offline.synthesis.identities import make_identity
     from offline.synthesis.keyframes import render_key_frames
 
-    items, labels, subjects = [], [], []
-    for number in identities:
-        identity = make_identity(number)
-        for index in range(per_identity):
-            rng = np.random.default_rng([seed, 5, number, index])
-            label = (index + number) % len(classes)
-            faces = render_key_frames(rng, identity, draw_expression(rng, classes[label]))
-            items.append(evidence_from_faces(np.ascontiguousarray(faces[..., ::-1])))
-            labels.append(label)
-            subjects.append(identity.name)
-    frames = np.stack([item.frames for item in items if item.frames is not None])
-    return sample_set(np.stack([item.flows for item in items]), labels, classes, subjects, frames)
+    identity = make_identity(number)
+    frames, flows = [], []
+    for index, label in enumerate(labels):
+        rng = np.random.default_rng([seed, 5, number, index])
+        faces = render_key_frames(rng, identity, draw_expression(rng, label))
+        evidence = evidence_from_faces(np.ascontiguousarray(faces[..., ::-1]))
+        frames.append(evidence.frames)
+        flows.append(evidence.flows)
+    return {"frames": np.stack([item for item in frames if item is not None]), "flows": np.stack(flows)}
 
 
 def protocol_classes(protocol: str) -> tuple[str, ...]:
-    """Classes of a label protocol. Raises UsageError for an unknown one."""
+    """Classes of a protocol for synthetic samples. Raises UsageError for one that has no recipe."""
     if protocol not in PROTOCOLS:
-        raise UsageError(f"unknown protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}")
+        raise UsageError(f"no synthetic samples of protocol {protocol!r}: use {', '.join(PROTOCOLS)}")
     return PROTOCOLS[protocol]

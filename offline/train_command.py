@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from offline.metrics import score_recognition
-from offline.sample_options import SampleChoice, add_sample_arguments, load_samples, sample_choice
+from offline.sample_options import (
+    SampleChoice,
+    add_sample_arguments,
+    collect_samples,
+    sample_choice,
+    write_excluded,
+)
 from realtime.config import read_yaml
 from realtime.errors import UsageError
 
@@ -44,15 +50,18 @@ def run(args: argparse.Namespace) -> int:
 
     choice = sample_choice(args)
     settings = settings_from(args.config, args.seed)
-    samples = load_samples(choice, settings.seed)
+    collected = collect_samples(choice, settings.seed)
+    samples = collected.samples
     print(f"training on {len(samples)} samples of {len(set(samples.subjects))} subjects")
     model = train(samples, settings)
     for record in model.curve:
         print(f"epoch {record.epoch:2d}  loss {record.loss:.3f}  accuracy {record.accuracy:.3f}")
-    about: dict[str, Any] = {"training_data": choice.describe(samples), "metrics": {}}
-    if choice.path is None and args.test > 0:
+    data = {**choice.describe(samples), **collected.account()}
+    about: dict[str, Any] = {"training_data": data, "metrics": {}}
+    if not choice.datasets and args.test > 0:
         about["metrics"] = _score_unseen(model, choice, args.test)
     save_trained(args.out, model, about)
+    write_excluded(args.out, choice, collected)
     print(f"wrote {args.out}")
     return 0
 
@@ -80,7 +89,7 @@ def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict
         faces=min(choice.faces, 12),
         first_face=TEST_IDENTITIES_FROM,
     )
-    unseen = load_samples(wanted, TEST_IDENTITIES_FROM + model.settings.seed)
+    unseen = collect_samples(wanted, TEST_IDENTITIES_FROM + model.settings.seed).samples
     pictured = unseen.frame_rows >= 0
     views = {
         "direct_flow": unseen.subset((~pictured).nonzero()[0]),

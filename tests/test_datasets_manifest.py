@@ -1,14 +1,12 @@
-"""One's own data: a table of annotated clips becomes evidence through the live tracker and aligner."""
+"""One's own data: a table of annotated clips."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import Clip
 
-from offline.datasets.manifest import load_manifest, read_manifest
+from offline.datasets.manifest import read_manifest
 from realtime.errors import DataError
 
 HEADER = "path,onset,apex,offset,label,subject,notes\n"
@@ -19,33 +17,30 @@ def write(path: Path, *rows: str) -> Path:
     return path
 
 
-def test_clips_become_evidence_and_what_is_left_out_is_named(
-    clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    table = write(
-        tmp_path / "labels.csv",
-        f"{clip.video},100,112,130,surprise,p01,",
-        f"{clip.video},100,112,130,boredom,p01,",
-        f"{clip.video},100,112,{clip.frames + 50},surprise,p02,beyond the end",
-        "missing.mp4,0,5,9,disgust,p03,",
+def test_rows_become_clips(tmp_path: Path) -> None:
+    table = write(tmp_path / "labels.csv", "a.mp4,3,5,9,disgust,p01,")
+    (clip,) = read_manifest(table)
+    assert (clip.path, clip.onset, clip.apex, clip.offset) == (tmp_path / "a.mp4", 3, 5, 9)
+    assert (clip.label, clip.subject, clip.dataset, clip.name) == ("disgust", "p01", "manifest", "a.mp4")
+    assert clip.fps is None
+    assert clip.where == f"{table}, line 2"
+
+
+def test_people_of_a_named_dataset_carry_its_name(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text(
+        "path,onset,apex,offset,label,subject,dataset,clip,fps\n"
+        "a,0,5,9,disgust,casme2-sub01,casme2,EP01,200\n"
+        "b,0,5,9,disgust,s1,lab one,,\n"
+        "c,0,5,9,disgust,samm-009,samm_long,,\n",
+        encoding="utf-8",
     )
-    samples = load_manifest(table, ("surprise", "disgust"))
-    assert len(samples) == 1
-    assert samples.subjects == ("p01",)
-    assert samples.labels.tolist() == [0]
-    assert samples.frames.shape == (1, 3, 64, 64, 3)
-    assert np.isfinite(samples.flows).all()
-    left_out = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out: ")]
-    assert len(left_out) == 3
-    assert "line 3: label 'boredom'" in left_out[0]
-    assert "line 4" in left_out[1]
-    assert "missing.mp4" in left_out[2]
-
-
-def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
-    table = write(tmp_path / "labels.csv", "missing.mp4,0,5,9,disgust,p03,")
-    with pytest.raises(DataError, match="none of its 1 clips"):
-        load_manifest(table, ("disgust",))
+    found = [(clip.subject, clip.dataset, clip.name, clip.fps) for clip in read_manifest(table)]
+    assert found == [
+        ("casme2-sub01", "casme2", "EP01", 200.0),
+        ("lab one-s1", "lab one", "b", None),
+        ("samm-009", "samm_long", "c", None),
+    ]
 
 
 @pytest.mark.parametrize(

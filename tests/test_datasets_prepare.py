@@ -12,9 +12,9 @@ from conftest import Clip as FilmClip
 from lookalikes import casme2_row, numbered, write_book, write_casme2, write_images
 
 from offline.cli import main
-from offline.datasets.apex import ApexFinder, apex_by_spotter
 from offline.datasets.corpus import Annotation, KeyNumbers
 from offline.datasets.manifest import read_manifest
+from offline.datasets.spotted import ApexFinder, apex_by_spotter
 from offline.synthesis.truth import Truth
 from realtime.errors import DataError
 from realtime.pipeline import Pipeline
@@ -76,7 +76,7 @@ def test_the_labels_file_can_be_read_back(casme2_root: Path, capsys: pytest.Capt
     assert {row["clip"]: row["reason"].partition(" in ")[0] for row in left_out} == {
         "EP14_01": "column OffsetFrame: frame 99 lies beyond the last frame 98",
         "EP13_01": "emotion 'others' is none of happiness, surprise, disgust, repression",
-        "EP12_01f": "no apex is coded",
+        "EP12_01f": "no apex is coded (--spot-apex looks for one)",
     }
     assert {row["dataset"] for row in left_out} == {"casme2"}
     printed = capsys.readouterr().out
@@ -141,7 +141,7 @@ def test_kinds_of_expressions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--dataset", "casme2"], "--dataset casme2: which folder? Use casme2=DIR, or --root DIR"),
+        (["--dataset", "casme2"], "--dataset casme2: which folder? Use casme2=DIR"),
         (["--dataset", "casme9=x"], "unknown dataset 'casme9'"),
         (["--dataset", "casme2:long=x"], "casme2 has no frames of the form 'long': use raw, cropped"),
         (["--dataset", "samm=x", "samm_long=x"], "hold the same expressions (samm)"),

@@ -134,8 +134,16 @@ def test_every_reason_names_the_clip() -> None:
 
 
 def test_classes_and_names() -> None:
-    assert list(PROTOCOLS) == ["casme2-4", "casme2-5", "megc-3", "objective"]
+    assert list(PROTOCOLS) == ["casme2-4", "casme2-5", "megc-3", "objective", "four", "own"]
     assert PROTOCOLS["casme2-4"].classes == FOUR_CLASSES
     assert PROTOCOLS["megc-3"].classes == MEGC_CLASSES
     with pytest.raises(UsageError, match="unknown protocol 'casme2-7': use one of casme2-4"):
         protocol("casme2-7")
+
+
+def test_own_takes_whatever_is_coded() -> None:
+    clips = [*corpus_of("samm", {"Other": 1, "Anger": 2}), replace(CLIP, emotion=None)]
+    found = apply_protocol(clips, protocol("own"))
+    assert found.classes == ("anger", "others")
+    assert found.per_class() == {"anger": 2, "others": 1}
+    assert [item.reason for item in found.left_out] == ["no emotion is coded"]

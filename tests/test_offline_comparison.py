@@ -10,7 +10,7 @@ import pytest
 
 from offline import cli
 from offline.comparison import compare, mcnemar_exact
-from offline.results import Predictions, composite_part, open_folder, read_predictions
+from offline.results import Predictions, open_folder, read_predictions
 from realtime.errors import DataError, OutputError
 
 CLASSES = ("a", "b")
@@ -65,10 +65,6 @@ def test_other_samples_are_refused(change):
     one = predictions([0] * 8, "one")
     with pytest.raises(DataError, match="one and two are not of the same samples"):
         compare(one, dataclasses.replace(predictions([0] * 8, "two"), **change))
-
-
-def test_subjects_of_the_composite_tell_their_dataset():
-    assert [composite_part(s) for s in ("sub01", "s1", "s20", "006")] == ["CASME II", "SMIC", "SMIC", "SAMM"]
 
 
 @pytest.fixture(scope="module")

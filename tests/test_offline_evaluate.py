@@ -100,10 +100,12 @@ def test_flow_maps_are_scored_by_dataset(tmp_path):
     assert cli.main(["evaluate", *options, "--out", str(tmp_path / "out")]) == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {name: part["total_samples"] for name, part in results["per_dataset"].items()} == {
-        "CASME II": 6,
-        "SAMM": 6,
-        "SMIC": 6,
+        "casme2": 6,
+        "samm": 6,
+        "smic_hs": 6,
     }
+    assert results["data"]["left_out"] == 0
+    assert (tmp_path / "out" / "excluded.csv").read_text() == "dataset,subject,clip,where,reason\n"
 
 
 def test_evaluate_command_scores_a_bundle(tmp_path, capsys):
@@ -179,6 +181,15 @@ def test_flow_grid_needs_no_torch(tmp_path):
         ["--dataset", "videos=x"],
         ["--dataset", "flow-maps=x", "--synthetic", "8"],
         ["--dataset", "flow-maps=x", "--protocol", "four"],
+        ["--dataset", "flow-maps=x", "--keyframes", "detected"],
+        ["--dataset", "casme2"],
+        ["--dataset", "casme2:long=x"],
+        ["--dataset", "casme2=x", "--dataset", "casme2=y"],
+        ["--dataset", "samm=x", "--dataset", "samm_long=y"],
+        ["--synthetic", "8", "--keyframes", "detected"],
+        ["--synthetic", "8", "--spot-apex"],
+        ["--synthetic", "8", "--protocol", "objective"],
+        ["--synthetic", "8", "--protocol", "own"],
     ],
 )
 def test_senseless_options_are_refused_in_one_line(tmp_path, options, capsys):

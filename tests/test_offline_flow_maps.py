@@ -47,6 +47,7 @@ def test_reads_test_maps_only_and_spaces_in_names(folder):
     assert np.isfinite(samples.flows[:, 0]).all()
     assert np.isnan(samples.flows[:, 1:]).all()
     assert samples.evidence(0).frames is None
+    assert samples.datasets == ("samm", "smic_hs", "casme2", "casme2")
 
 
 def test_the_lost_ratio_is_taken_back_at_half_strength():

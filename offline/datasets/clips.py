@@ -23,7 +23,8 @@ class Clip:
     path: Path
     onset: int
     """Frame numbers, 0-based in the order of the frames, as glimpse writes them itself."""
-    apex: int
+    apex: int | None
+    """None where none is known: then the key frames have to be found."""
     offset: int
     label: str
     subject: str
@@ -31,6 +32,9 @@ class Clip:
     """Where the annotation stands, for messages: file and line."""
     fps: float | None = None
     """Frame rate of a folder of images; None takes what a video says, or the default."""
+    dataset: str = "manifest"
+    name: str = ""
+    """Name of the clip in its dataset."""
 
 
 def clip_evidence(clip: Clip, tracker: FaceTracker) -> KeyFrameEvidence:
@@ -38,15 +42,16 @@ def clip_evidence(clip: Clip, tracker: FaceTracker) -> KeyFrameEvidence:
 
     Raises:
         SourceError: the clip cannot be read.
-        DataError: the annotation points beyond the last frame, or a key frame shows no face.
+        DataError: no apex is known, the annotation points beyond the last frame, or a key frame shows
+            no face.
     """
+    if clip.apex is None:
+        raise DataError("no apex is known")
     faces = _key_faces(clip, tracker)
     wanted = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
     for name, index in wanted.items():
         if index not in faces:
-            raise DataError(
-                f"{clip.where}: no face in frame {index} ({name}) of {clip.path}, or it has no such frame"
-            )
+            raise DataError(f"no face in frame {index} ({name}) of {clip.path}, or it has no such frame")
     return evidence_of(faces[clip.onset], faces[clip.apex], faces[clip.offset])
 
 

@@ -15,12 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from offline.datasets import casme2, samm, smic_hs
 from offline.samples import SampleSet, crop_flow_to_face, sample_set
 from offline.synthesis.recipes import MEGC_CLASSES
 from realtime.errors import DataError
 from realtime.features.spec import FACE_SIZE
 from realtime.features.strain import optical_strain
 from realtime.types import F32, U8
+
+NAME = "flow-maps"
 
 _LOG_RATIOS = np.linspace(-1.5, 1.5, 61)
 _RATIO_STRENGTH = 0.5
@@ -48,7 +51,16 @@ def load_flow_maps(root: Path) -> SampleSet:
         flows[index, 0] = [
             cv2.resize(part, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_CUBIC) for part in field
         ]
-    return sample_set(flows, [clip.label for clip in clips], MEGC_CLASSES, [clip.subject for clip in clips])
+    subjects = [clip.subject for clip in clips]
+    datasets = [composite_part(subject) for subject in subjects]
+    return sample_set(flows, [clip.label for clip in clips], MEGC_CLASSES, subjects, datasets=datasets)
+
+
+def composite_part(subject: str) -> str:
+    """Dataset of a subject of the MEGC 2019 composite, read from its name (`sub01`, `s1`, `006`)."""
+    if subject.startswith("sub"):
+        return casme2.NAME
+    return smic_hs.NAME if subject.startswith("s") else samm.NAME
 
 
 def map_to_flow(image: U8) -> F32:

@@ -5,60 +5,23 @@
     frames/p02_001/,0,9,21,disgust,p02
 
 `path` is a video file or a folder of numbered images, relative to the CSV file; onset, apex and offset
-are 0-based frame numbers. A column `fps` is optional: the frame rate of a folder of images (else 30).
-Further columns are ignored.
+are 0-based frame numbers. Optional are the columns `fps`, the frame rate of a folder of images (else 30),
+`dataset`, the set that a row is from, whose people are then kept apart from those of others, and `clip`,
+the movement's name. Further columns are ignored.
 """
 
 from __future__ import annotations
 
 import csv
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+from offline.datasets.clips import Clip
+from offline.datasets.registry import person
+from realtime.errors import DataError
 
-from offline.datasets.clips import Clip, clip_evidence
-from offline.samples import SampleSet, sample_set
-from realtime.errors import DataError, GlimpseError
-from realtime.faces import FaceTracker
-
+NAME = "manifest"
 COLUMNS = ("path", "onset", "apex", "offset", "label", "subject")
-
-
-def load_manifest(path: Path, classes: Sequence[str]) -> SampleSet:
-    """Evidence of every clip whose label is one of `classes`.
-
-    What is left out – another label, an unreadable clip, no face – is listed on stderr with its reason,
-    never dropped in silence.
-
-    Raises:
-        DataError: the file cannot be used, or nothing in it can.
-    """
-    clips = list(read_manifest(path))
-    tracker = FaceTracker()
-    evidence, kept = [], []
-    try:
-        for clip in clips:
-            try:
-                if clip.label not in classes:
-                    raise DataError(f"{clip.where}: label '{clip.label}' is none of {', '.join(classes)}")
-                evidence.append(clip_evidence(clip, tracker))
-                kept.append(clip)
-            except GlimpseError as error:
-                print(f"left out: {error}", file=sys.stderr)
-    finally:
-        tracker.close()
-    if not kept:
-        raise DataError(f"{path}: none of its {len(clips)} clips can be used; the reasons stand above")
-    frames = np.stack([item.frames for item in evidence if item.frames is not None])
-    return sample_set(
-        np.stack([item.flows for item in evidence]),
-        [list(classes).index(clip.label) for clip in kept],
-        classes,
-        [clip.subject for clip in kept],
-        frames,
-    )
 
 
 def read_manifest(path: Path) -> Iterator[Clip]:
@@ -87,15 +50,18 @@ def _clip(path: Path, line: int, row: dict[str, str]) -> Clip:
     for name in ("path", "label", "subject"):
         if not (row[name] or "").strip():
             raise DataError(f"{where}: column {name} is empty")
+    subject, dataset = row["subject"].strip(), (row.get("dataset") or "").strip()
     return Clip(
         path=path.parent / row["path"].strip(),
         onset=onset,
         apex=apex,
         offset=offset,
         label=row["label"].strip(),
-        subject=row["subject"].strip(),
+        subject=person(dataset, subject) if dataset else subject,
         where=where,
         fps=_rate(row.get("fps"), where),
+        dataset=dataset or NAME,
+        name=(row.get("clip") or "").strip() or row["path"].strip(),
     )
 
 

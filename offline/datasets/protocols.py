@@ -15,6 +15,9 @@ from offline.datasets.corpus import Annotation, LeftOut, leave_out
 from offline.synthesis.recipes import FOUR_CLASSES, MEGC_CLASSES
 from realtime.errors import DataError, UsageError
 
+OWN = "own"
+"""The protocol that takes the labels as they are."""
+
 _SPELLINGS = {"other": "others", "happy": "happiness", "sad": "sadness"}
 _OBJECTIVE = ("I", "II", "III", "IV", "V")
 
@@ -39,7 +42,7 @@ class LabelProtocol:
 
     name: str
     classes: tuple[str, ...]
-    """In the order of the probabilities."""
+    """In the order of the probabilities; empty: whatever occurs, in alphabetical order."""
     label: Callable[[Annotation], str]
     """Class of an annotation. Raises DataError, its text the reason, where it has none."""
 
@@ -72,7 +75,8 @@ def apply_protocol(annotations: Iterable[Annotation], protocol: LabelProtocol) -
             clips.append((annotation, protocol.label(annotation)))
         except DataError as error:
             left_out.append(leave_out(annotation, str(error)))
-    return Labelled(protocol.classes, tuple(clips), tuple(left_out))
+    classes = protocol.classes or tuple(sorted({label for _, label in clips}))
+    return Labelled(classes, tuple(clips), tuple(left_out))
 
 
 def protocol(name: str) -> LabelProtocol:
@@ -128,6 +132,8 @@ PROTOCOLS: Mapping[str, LabelProtocol] = MappingProxyType(
             _by_emotion("casme2-5", (*FOUR_CLASSES, "others")),
             LabelProtocol("megc-3", MEGC_CLASSES, _megc_label),
             LabelProtocol("objective", _OBJECTIVE, _objective_label),
+            _by_emotion("four", FOUR_CLASSES),
+            LabelProtocol(OWN, (), _emotion),
         )
     }
 )

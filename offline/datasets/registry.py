@@ -48,3 +48,17 @@ def dataset(name: str) -> Dataset:
     if plain not in DATASETS:
         raise UsageError(f"unknown dataset '{name}': use one of {', '.join(DATASETS)}")
     return DATASETS[plain]
+
+
+def people_of(name: str) -> str:
+    """Whom a dataset shows; one that is not in the registry shows people of its own."""
+    return DATASETS[name].people if name in DATASETS else name
+
+
+def person(name: str, subject: str) -> str:
+    """The subject with its people's name before it, so that those of two datasets are never taken for one.
+
+    A name that has it already stays as it is.
+    """
+    start = f"{people_of(name)}-"
+    return subject if subject.startswith(start) else start + subject

@@ -1,15 +1,22 @@
-"""An apex for expressions whose dataset codes none: where the live route finds it."""
+"""Key frames found by the live route in clips whose movement is annotated.
+
+The route sees the annotated stretch with `LEAD_S` before it, in which it learns the noise, and `TAIL_S`
+after it, in which a movement may still be decided. It is told nothing of the annotation.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from offline.datasets.clips import Clip
 from offline.datasets.corpus import Annotation
+from offline.metrics import interval_iou
 from realtime.errors import DataError
 from realtime.sources import open_source
-from realtime.types import FacialEvent, Frame
+from realtime.types import FacialEvent, KeyFrames
 
 if TYPE_CHECKING:
     from realtime.pipeline import Pipeline
@@ -20,10 +27,43 @@ TAIL_S = 1.0
 """Stream time after the offset in which a movement may still be decided."""
 
 
+def movements_around(
+    path: Path, fps: float | None, onset: int, offset: int, pipeline: Pipeline
+) -> list[KeyFrames]:
+    """All movements that the route finds around the frames `onset` to `offset` of a clip.
+
+    `fps` as in `open_source`. `pipeline` is reset before and after; its recogniser, if any, is not
+    needed. Raises SourceError where the frames cannot be read.
+    """
+    found: list[FacialEvent] = []
+    pipeline.reset()
+    with open_source(path, fps=fps) as source:
+        rate = source.info.fps
+        for frame in source:
+            if frame.index > offset + round(TAIL_S * rate):
+                break
+            if frame.index >= onset - round(LEAD_S * rate):
+                found += pipeline.push(frame)
+    found += pipeline.flush()
+    pipeline.reset()
+    return [event.key_frames for event in found]
+
+
+def detected_key_frames(clip: Clip, pipeline: Pipeline) -> tuple[KeyFrames | None, float]:
+    """The movement that overlaps the annotated one most, and their intersection over union in frames.
+
+    (None, 0.0) where nothing that is found overlaps it. Raises SourceError.
+    """
+    best, most = None, 0.0
+    for keys in movements_around(clip.path, clip.fps, clip.onset, clip.offset, pipeline):
+        overlap = interval_iou((clip.onset, clip.offset), (keys.onset_frame, keys.offset_frame))
+        if overlap > most:
+            best, most = keys, overlap
+    return best, most
+
+
 def apex_by_spotter(clip: Annotation, pipeline: Pipeline) -> Annotation:
     """The clip with the apex of the strongest movement that the live route finds inside it.
-
-    `pipeline` is reset before and after; its recogniser, if any, is not needed.
 
     Raises:
         SourceError: the frames cannot be read.
@@ -31,7 +71,8 @@ def apex_by_spotter(clip: Annotation, pipeline: Pipeline) -> Annotation:
             begin at the onset always end so: a movement cannot be told without the frames before it.
     """
     onset, offset = clip.index.onset, clip.index.offset
-    inside = [e.key_frames for e in _events(clip, pipeline) if onset < e.key_frames.apex_frame < offset]
+    found = movements_around(clip.path, clip.fps, onset, offset, pipeline)
+    inside = [keys for keys in found if onset < keys.apex_frame < offset]
     if not inside:
         raise DataError("no apex is coded, and the spotter finds none between onset and offset")
     apex = max(inside, key=lambda keys: keys.strength).apex_frame
@@ -62,7 +103,7 @@ class ApexFinder:
         if clip.index.apex is not None:
             return clip
         if not self._spot:
-            raise DataError("no apex is coded")
+            raise DataError("no apex is coded (--spot-apex looks for one)")
         if self._pipeline is None:
             from realtime.pipeline import Pipeline
 
@@ -77,19 +118,3 @@ class ApexFinder:
     ) -> None:
         if self._pipeline is not None:
             self._pipeline.close()
-
-
-def _events(clip: Annotation, pipeline: Pipeline) -> list[FacialEvent]:
-    first = clip.index.onset - round(LEAD_S * clip.fps)
-    last = clip.index.offset + round(TAIL_S * clip.fps)
-    found: list[FacialEvent] = []
-    pipeline.reset()
-    with open_source(clip.path, fps=clip.fps) as source:
-        for frame in source:
-            if frame.index > last:
-                break
-            if frame.index >= first and isinstance(frame, Frame):
-                found += pipeline.push(frame)
-    found += pipeline.flush()
-    pipeline.reset()
-    return found
