@@ -260,7 +260,7 @@ def test_cas_me2(tmp_path: Path) -> None:
         "s16/happy4_2": "columns apex and offset are both 0: neither is coded",
         "9/happy4_3": "column subject is '9', which sheet naming rule1 does not have",
         "s16/anger9_1": "column name is 'anger9_1', whose video sheet naming rule2 does not have",
-        "s16/happy4_4": "column type is 'unclear', neither macro-expression nor micro-expression",
+        "s16/happy4_4": "column type is 'unclear', neither a macro- nor a micro-expression",
     }
 
 
@@ -276,7 +276,7 @@ def test_cas_me2_without_its_naming_rules(tmp_path: Path) -> None:
 
 def test_samm_long(tmp_path: Path) -> None:
     headings = (
-        *("Subject", "Filename", "Inducement Code", "Onset", "Apex", "Offset", "Duration", "Type"),
+        *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex", "Offset", "Duration", "Type"),
         *("Action Units", "Notes"),
     )
     rows = [
@@ -300,7 +300,7 @@ def test_samm_long(tmp_path: Path) -> None:
     found = reasons(corpus)
     assert found["009/009_4_3"] == "column Onset is 0: the expression begins before the video"
     assert "column Offset: frame 99 lies beyond the last frame 20" in found["009/009_4_4"]
-    assert found["009/009_4_5"] == "column Type is 'Blink', neither Macro nor Micro"
+    assert found["009/009_4_5"] == "column Type is 'Blink', neither a macro- nor a micro-expression"
     assert found["009/odd"].startswith("column Filename is 'odd'")
 
 

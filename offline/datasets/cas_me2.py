@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from offline.datasets.corpus import Annotation, ApexSource, Corpus, KeyNumbers, Kind
+from offline.datasets.corpus import Annotation, ApexSource, Corpus, KeyNumbers
 from offline.datasets.frames import FrameTree, Variant, choose_frames
-from offline.datasets.loading import Named, annotate, gather
+from offline.datasets.loading import Named, annotate, gather, kind_of
 from offline.datasets.tables import Row, Sheet, as_text, find_coding, read_bare_table, read_sheet
 from realtime.errors import DataError
 
@@ -115,7 +115,7 @@ def _annotation(row: Row, named: Named, rules: _Rules, tree: FrameTree) -> Annot
         fps=FPS,
         emotion=row.required("emotion"),
         action_units=row.text("AU"),
-        kind=_kind(row.required("type")),
+        kind=kind_of(row, "type"),
         apex_source=source,
         notes=notes,
     )
@@ -131,11 +131,3 @@ def _key_numbers(row: Row) -> tuple[KeyNumbers, ApexSource, tuple[str, ...]]:
         middle = (onset + offset) // 2
         return KeyNumbers(onset, middle, offset), "midpoint", ("no apex is coded: the midpoint is taken",)
     return KeyNumbers(onset, apex, offset), "coded", ()
-
-
-def _kind(text: str) -> Kind:
-    if text.lower().startswith("micro"):
-        return "micro"
-    if text.lower().startswith("macro"):
-        return "macro"
-    raise DataError(f"column type is '{text}', neither macro-expression nor micro-expression")

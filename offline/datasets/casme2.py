@@ -12,24 +12,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offline.datasets.corpus import Annotation, Corpus
-from offline.datasets.frames import FrameTree, Variant, choose_frames
-from offline.datasets.loading import Named, annotate, gather, key_numbers
-from offline.datasets.tables import Row, find_coding, read_sheet, read_table
+from offline.datasets.corpus import Corpus
+from offline.datasets.frames import Variant
+from offline.datasets.table_loader import Columns, TableDataset, subject_and_clip
 
 NAME = "casme2"
-FPS = 200.0
-CODINGS = ("CASME2-coding-20140508.xlsx", "CASME2-coding-20190701.xlsx", "CASME2-coding*.xlsx")
-COLUMNS = (
-    "Subject",
-    "Filename",
-    "OnsetFrame",
-    "ApexFrame",
-    "OffsetFrame",
-    "Action Units",
-    "Estimated Emotion",
-)
-KEYS = COLUMNS[2:5]
 FRAMES = {
     "raw": Variant(
         ("CASME2_RAW_selected", "CASME2_RAW_selected/CASME2_RAW_selected", "CASME2-RAW", "CASME2_RAW", ""),
@@ -38,6 +25,25 @@ FRAMES = {
     ),
     "cropped": Variant(("Cropped", "Cropped/Cropped"), "sub[0-9]*", "Cropped/sub01/EP02_01f/reg_img46.jpg"),
 }
+_TABLE = TableDataset(
+    name=NAME,
+    fps=200.0,
+    codings=("CASME2-coding-20140508.xlsx", "CASME2-coding-20190701.xlsx", "CASME2-coding*.xlsx"),
+    columns=Columns(
+        "Subject",
+        "Filename",
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        "Action Units",
+        emotion="Estimated Emotion",
+        objective="Objective Classes",
+    ),
+    frames=FRAMES,
+    person=lambda cell: f"sub{cell:0>2}",
+    folder=subject_and_clip,
+    optional=("Objective Classes",),
+)
 
 
 def load(root: Path, frames: str | None = None, coding: str | None = None) -> Corpus:
@@ -51,27 +57,4 @@ def load(root: Path, frames: str | None = None, coding: str | None = None) -> Co
     Raises:
         DataError, UsageError: the coding file, a column or the frames are missing.
     """
-    book = find_coding(root, CODINGS, coding)
-    rows = read_table(read_sheet(book), COLUMNS, optional=("Objective Classes",))
-    _, base = choose_frames(root, FRAMES, frames)
-    tree = FrameTree(base)
-    return gather(book, base, rows, _name_of, lambda row, named: _annotation(row, named, tree))
-
-
-def _name_of(row: Row) -> Named:
-    subject = row.text("Subject")
-    return Named(NAME, f"sub{subject:0>2}" if subject else "", row.text("Filename"), row.where)
-
-
-def _annotation(row: Row, named: Named, tree: FrameTree) -> Annotation:
-    number = key_numbers(row, KEYS)
-    return annotate(
-        named,
-        tree.frames(tree.folder(named.subject, named.clip)),
-        number,
-        KEYS,
-        fps=FPS,
-        emotion=row.required("Estimated Emotion"),
-        action_units=row.text("Action Units"),
-        objective=row.text("Objective Classes"),
-    )
+    return _TABLE.load(root, frames, coding)

@@ -34,6 +34,16 @@ def key_numbers(row: Row, columns: Sequence[str]) -> KeyNumbers:
     return KeyNumbers(row.frame(onset), row.frame_or_none(apex), row.frame(offset))
 
 
+def kind_of(row: Row, column: str) -> Kind:
+    """Micro- or macro-expression, from a cell that begins so. Raises DataError for anything else."""
+    text = row.required(column)
+    if text.lower().startswith("micro"):
+        return "micro"
+    if text.lower().startswith("macro"):
+        return "macro"
+    raise DataError(f"column {column} is '{text}', neither a macro- nor a micro-expression")
+
+
 def annotate(
     named: Named,
     images: FrameFolder,

@@ -10,24 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offline.datasets.corpus import Annotation, Corpus
-from offline.datasets.frames import FrameTree, Variant, choose_frames
-from offline.datasets.loading import Named, annotate, gather, key_numbers
-from offline.datasets.tables import Row, find_coding, read_sheet, read_table
+from offline.datasets.corpus import Corpus
+from offline.datasets.frames import Variant
+from offline.datasets.table_loader import Columns, TableDataset
 
 NAME = "mmew"
-FPS = 90.0
-CODINGS = ("MMEW_Micro_Exp.xlsx", "MMEW_Micro_Exp*.xlsx")
-COLUMNS = (
-    "Subject",
-    "Filename",
-    "OnsetFrame",
-    "ApexFrame",
-    "OffsetFrame",
-    "Action Units",
-    "Estimated Emotion",
-)
-KEYS = COLUMNS[2:5]
 FRAMES = {
     "raw": Variant(
         ("Micro_Expression", "MMEW_Final/Micro_Expression", "MMEW/Micro_Expression", ""),
@@ -35,6 +22,23 @@ FRAMES = {
         "Micro_Expression/happiness/S01-07-001/1.jpg",
     )
 }
+_TABLE = TableDataset(
+    name=NAME,
+    fps=90.0,
+    codings=("MMEW_Micro_Exp.xlsx", "MMEW_Micro_Exp*.xlsx"),
+    columns=Columns(
+        "Subject",
+        "Filename",
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        "Action Units",
+        emotion="Estimated Emotion",
+    ),
+    frames=FRAMES,
+    person=lambda cell: f"S{cell.lstrip('Ss'):0>2}",
+    folder=lambda row, named: (row.required("Estimated Emotion"), named.clip),
+)
 
 
 def load(root: Path, frames: str | None = None, coding: str | None = None) -> Corpus:
@@ -43,27 +47,4 @@ def load(root: Path, frames: str | None = None, coding: str | None = None) -> Co
     `frames` can only be "raw"; `coding` names another coding file. Raises DataError or UsageError
     where the coding file, a column or the frames are missing.
     """
-    book = find_coding(root, CODINGS, coding)
-    rows = read_table(read_sheet(book), COLUMNS)
-    _, base = choose_frames(root, FRAMES, frames)
-    tree = FrameTree(base)
-    return gather(book, base, rows, _name_of, lambda row, named: _annotation(row, named, tree))
-
-
-def _name_of(row: Row) -> Named:
-    subject = row.text("Subject").lstrip("Ss")
-    return Named(NAME, f"S{subject:0>2}" if subject else "", row.text("Filename"), row.where)
-
-
-def _annotation(row: Row, named: Named, tree: FrameTree) -> Annotation:
-    emotion = row.required("Estimated Emotion")
-    number = key_numbers(row, KEYS)
-    return annotate(
-        named,
-        tree.frames(tree.folder(emotion, named.clip)),
-        number,
-        KEYS,
-        fps=FPS,
-        emotion=emotion,
-        action_units=row.text("Action Units"),
-    )
+    return _TABLE.load(root, frames, coding)

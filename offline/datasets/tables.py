@@ -167,14 +167,14 @@ def _choose_sheet(file: Path, names: Sequence[str], wanted: str | None, not_name
 def read_table(sheet: Sheet, columns: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
     """The rows under the line of headings, wherever that stands; blank lines and remarks are passed over.
 
-    Headings are compared without case, blanks and punctuation. The first three columns are to tell subject,
-    clip and onset: a line with neither clip nor onset is a remark.
+    Headings are compared without case, blanks, punctuation and a "frame" at their end. The first three
+    columns are to tell subject, clip and onset: a line with neither clip nor onset is a remark.
 
     Raises DataError naming the column that is missing.
     """
     at, headings = _headings(sheet, columns[:2])
     places = {
-        name: headings.index(_plain(name)) for name in (*columns, *optional) if _plain(name) in headings
+        name: headings.index(_heading(name)) for name in (*columns, *optional) if _heading(name) in headings
     }
     missing = [column for column in columns if column not in places]
     if missing:
@@ -187,8 +187,8 @@ def read_table(sheet: Sheet, columns: Sequence[str], optional: Sequence[str] = (
 def _headings(sheet: Sheet, first: Sequence[str]) -> tuple[int, list[str]]:
     """0-based row of the headings, and the plain headings themselves."""
     for at, cells in enumerate(sheet.rows[:_HEADER_WITHIN]):
-        headings = [_plain(as_text(cell)) for cell in cells]
-        if all(_plain(column) in headings for column in first):
+        headings = [_heading(as_text(cell)) for cell in cells]
+        if all(_heading(column) in headings for column in first):
             return at, headings
     raise DataError(f"{sheet.where}: has no line of headings with {' and '.join(first)}")
 
@@ -215,3 +215,7 @@ def _rows(sheet: Sheet, places: Mapping[str, int], start: int) -> Iterator[Row]:
 
 def _plain(text: str) -> str:
     return re.sub(r"[^0-9a-z]+", "", text.lower())
+
+
+def _heading(text: str) -> str:
+    return _plain(text).removesuffix("frame")
