@@ -15,6 +15,7 @@ import yaml
 from realtime.errors import ConfigError
 from realtime.faces import AlignmentConfig, TrackerConfig
 from realtime.flow import FlowConfig
+from realtime.observability import ObservabilityConfig
 from realtime.quality import QualityConfig
 from realtime.spotting import SpotterConfig
 from realtime.spotting.spotter import LONGEST_WAIT_S
@@ -34,6 +35,7 @@ class PipelineConfig:
     quality: QualityConfig = field(default_factory=QualityConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
+    observability: ObservabilityConfig = field(default_factory=ObservabilityConfig)
     keep_s: float = 2.0
     """How long faces are kept for the key frames of an event, s."""
     max_gap_s: float = 0.25

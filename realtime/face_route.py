@@ -10,6 +10,7 @@ from realtime.faces.landmarks import eye_aperture
 from realtime.faces.ring import FaceRing
 from realtime.features.key_flow import evidence_of
 from realtime.flow import FlowMeter
+from realtime.observability import cause_of
 from realtime.quality import FaceGate
 from realtime.spotting import Spotter
 from realtime.types import (
@@ -53,13 +54,23 @@ class FaceRoute:
         """Take the next frame that shows the face."""
         aligned = self._aligner.push(frame, face)
         if cause := self._gate.push(aligned):
-            self.row = FrameRow(frame.index, frame.time_s, face.id, aligned.pose, cause)
+            self.row = FrameRow(
+                frame.index, frame.time_s, face.id, aligned.pose, cause, unobservable=cause_of(cause)
+            )
             return self._pause(frame.time_s)
         self._measured_s = frame.time_s
         self._ring.push(aligned)
         motion = self._flow.push(aligned, eye_aperture(face.landmarks_px))
-        self.row = FrameRow(frame.index, frame.time_s, face.id, aligned.pose, motion=motion)
-        return self._events(self._spotter.push(motion)) if motion is not None else ()
+        events = self._events(self._spotter.push(motion)) if motion is not None else ()
+        self.row = FrameRow(
+            frame.index,
+            frame.time_s,
+            face.id,
+            aligned.pose,
+            motion=motion,
+            unobservable=self._spotter.blind if motion is not None else "warm_up",
+        )
+        return events
 
     def flush(self, now_s: float) -> tuple[FacialEvent, ...]:
         """Decide what is pending, because the face is gone or time has a hole. Idempotent."""

@@ -19,8 +19,9 @@ import numpy as np
 from realtime.config import PipelineConfig
 from realtime.face_route import FaceRoute, Recognizes
 from realtime.faces import FaceTracker
+from realtime.observability import Observability, cause_of
 from realtime.quality import FrameGate
-from realtime.types import U8, AlignedFace, Face, FacialEvent, Frame, FrameRow, Unreadable
+from realtime.types import U8, AlignedFace, Face, FacialEvent, Frame, FrameRow, Notice, Unreadable
 
 MIN_SIDE_PX = 32
 """Pictures with a shorter side cannot show a face."""
@@ -38,12 +39,16 @@ class Pipeline:
         self._recognizer = recognizer
         self._frame_gate = FrameGate(self.config.quality)
         self._tracker = FaceTracker(self.config.tracker)
+        self._observability = Observability(
+            self.config.observability, several=self.config.tracker.max_faces > 1
+        )
         self.reset()
 
     def reset(self) -> None:
         """As new: forget the stream and its counts."""
         self._frame_gate.reset()
         self._tracker.reset()
+        self._observability.reset()
         self._routes: dict[int, FaceRoute] = {}
         self._frames = self._face_frames = self._events = 0
         self._skipped: Counter[str] = Counter()
@@ -51,9 +56,15 @@ class Pipeline:
         self._last_s: float | None = None
         self._size: tuple[int, ...] | None = None
         self._rows: tuple[FrameRow, ...] = ()
+        self._notices: tuple[Notice, ...] = ()
 
     def push(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
         """Take the next frame; gives the events that it decides."""
+        events = self._take(frame)
+        self._notices = self._observability.push(self._rows, events)
+        return events
+
+    def _take(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
         self._frames += 1
         if isinstance(frame, Unreadable):
             return self._skip(FrameRow(frame.index, None, skipped=frame.cause))
@@ -81,7 +92,14 @@ class Pipeline:
 
     def flush(self) -> tuple[FacialEvent, ...]:
         """Decide what is pending, because the stream ends. Idempotent."""
-        return self._end()
+        events = self._end()
+        self._notices = self._observability.push((), events) + self._observability.flush()
+        return events
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the last `push` or `flush` has to say besides its events."""
+        return self._notices
 
     @property
     def observation(self) -> FrameRow | None:
@@ -102,6 +120,11 @@ class Pipeline:
     def skipped(self) -> Mapping[str, int]:
         """Frames that gave no evidence, by cause; with several faces, by that of the first."""
         return dict(self._skipped)
+
+    @property
+    def unobservable(self) -> Mapping[str, float]:
+        """Share of the time so far in which a micro-expression could not have been seen, by cause, 0..1."""
+        return self._observability.shares
 
     def recent(self, face_id: int, index: int) -> AlignedFace | None:
         """A face as it was in frame `index`, while it is kept for the key frames of its next event."""
@@ -150,8 +173,9 @@ class Pipeline:
         return events
 
     def _skip(self, row: FrameRow) -> tuple[FacialEvent, ...]:
-        self._rows = (row,)
-        self._skipped[row.skipped or "unknown"] += 1
+        cause = row.skipped or "unknown"
+        self._rows = (replace(row, unobservable=cause_of(cause)),)
+        self._skipped[cause] += 1
         return ()
 
 

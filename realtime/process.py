@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from realtime.pipeline import Pipeline
 from realtime.sinks import EventSink
@@ -39,15 +39,14 @@ def process(
             decided = pipeline.push(frame)
             for row in pipeline.observations:
                 sink.write_frame(row)
-            for event in decided:
-                sink.write_event(event)
+            _write(sink, pipeline, decided)
             if progress is not None:
                 progress(1)
-        for event in pipeline.flush():
-            sink.write_event(event)
+        _write(sink, pipeline, pipeline.flush())
         summary = RunSummary(
             **pipeline.counts,
             skipped=pipeline.skipped,
+            unobservable=pipeline.unobservable,
             wall_s=time.perf_counter() - started if timing else None,
             notes=tuple(n for n in getattr(source, "notes", ()) if n not in source.info.notes),
         )
@@ -60,3 +59,11 @@ def process(
             error.args = (f"{error.args[0]} ({kept})", *error.args[1:])
         raise
     return summary
+
+
+def _write(sink: EventSink, pipeline: Pipeline, decided: Sequence[FacialEvent]) -> None:
+    """Notices come before the events of the same frame: a provisional event before its decision."""
+    for notice in pipeline.notices:
+        sink.write_notice(notice)
+    for event in decided:
+        sink.write_event(event)

@@ -234,6 +234,50 @@ class FrameRow:
     skipped: str | None = None
     """Why the frame gave no evidence, as counted in the summary."""
     motion: Motion | None = None
+    unobservable: str | None = None
+    """Why a micro-expression could not be seen here, as `Unobservable.cause`; None where it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unobservable:
+    """A stretch of the stream in which a micro-expression could not have been seen."""
+
+    from_s: float
+    to_s: float
+    cause: str
+    """"warm_up", "motion", "few_pixels", "no_face", "turned_away", "light", "blur", "frame_rate" or "gap"."""
+    face: int | None = None
+    """The face it is about, where several are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """A movement that has just peaked and is not decided yet; on request only."""
+
+    id: str
+    """The final event's id, where there comes one."""
+    face: int
+    onset_s: float
+    """First estimate."""
+    apex_s: float
+    """First estimate."""
+    strength: float
+    """Motion at the peak over the noise of the stream (dimensionless)."""
+    decided_s: float
+    """Time of the frame that showed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A provisional movement that turned out to be none."""
+
+    id: str
+    face: int
+    decided_s: float
+
+
+Notice = Unobservable | Provisional | Withdrawn
+"""What a stream says besides its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +291,8 @@ class RunSummary:
     events: int
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Frames that gave no evidence, by cause."""
+    unobservable: Mapping[str, float] = field(default_factory=dict)
+    """Share of the stream's time in which a micro-expression could not have been seen, by cause, 0..1."""
     wall_s: float | None = None
     """Time the run took; None where it is not asked for, so that the output repeats byte for byte."""
     notes: tuple[str, ...] = ()

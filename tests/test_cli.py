@@ -303,7 +303,8 @@ def records(text: str) -> list[dict[str, Any]]:
 
 
 def test_events_follow_the_schema_and_the_truth(results: Path, clip: Clip) -> None:
-    stream, event, summary = records((results / "events.jsonl").read_text(encoding="utf-8"))
+    stream, warm_up, event, summary = records((results / "events.jsonl").read_text(encoding="utf-8"))
+    assert (warm_up["type"], warm_up["cause"], warm_up["from_s"]) == ("unobservable", "warm_up", 0.0)
     assert (stream["source"], stream["model"]["name"]) == (str(clip.video), "tiny")
     assert (stream["width"], stream["height"], stream["fps"]) == (240, 200, 100.0)
     true = json.loads(clip.truth.read_text(encoding="utf-8"))["events"][0]
@@ -319,6 +320,7 @@ def test_events_follow_the_schema_and_the_truth(results: Path, clip: Clip) -> No
         "frames": clip.frames,
         "face_frames": clip.frames,
         "skipped": {},
+        "unobservable": {"warm_up": pytest.approx(warm_up["to_s"] * 100.0 / (clip.frames - 1), abs=1e-3)},
         "events": 1,
         "wall_s": None,
     }
@@ -352,8 +354,10 @@ def test_a_second_run_writes_the_same_bytes(
 def test_the_time_taken_is_told_when_asked_for(glimpse: Glimpse, wall: Path) -> None:
     outcome = glimpse("process", wall, "--model", "none", "--timing")
     assert (outcome.code, outcome.err) == (0, "")
-    stream, summary = records(outcome.out)
+    stream, hidden, summary = records(outcome.out)
     assert stream["model"] is None
+    assert (hidden["type"], hidden["cause"]) == ("unobservable", "no_face")
+    assert summary["unobservable"] == {"no_face": 1.0}
     assert summary["wall_s"] > 0
     assert summary["skipped"] == {"no_face": 12}
 

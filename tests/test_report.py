@@ -28,6 +28,7 @@ SUMMARY = {
     "frames": 200,
     "face_frames": 150,
     "skipped": {"no_face": 50},
+    "unobservable": {"no_face": 0.25},
     "events": 2,
     "wall_s": None,
 }

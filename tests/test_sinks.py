@@ -20,7 +20,7 @@ from realtime.errors import OutputError
 from realtime.geometry import REGION_NAMES
 from realtime.sinks import CsvSink, EventSink, JsonLinesSink, SinkGroup
 from realtime.sinks.csv import COLUMNS
-from realtime.sinks.records import event_record, stream_record, summary_record, to_line
+from realtime.sinks.records import event_record, notice_record, stream_record, summary_record, to_line
 from realtime.sinks.report import ReportSink
 from realtime.types import (
     FacialEvent,
@@ -29,14 +29,23 @@ from realtime.types import (
     KeyFrames,
     ModelInfo,
     Motion,
+    Provisional,
     Recognition,
     RunSummary,
     StreamInfo,
+    Unobservable,
+    Withdrawn,
 )
 
 INFO = StreamInfo("clip.mkv", 640, 480, 200.0)
 MODEL = ModelInfo("default", "0123abcd")
-SUMMARY = RunSummary(frames=4000, face_frames=3980, events=2, skipped={"no_face": 17, "blurred": 3})
+SUMMARY = RunSummary(
+    frames=4000,
+    face_frames=3980,
+    events=2,
+    skipped={"no_face": 17, "blurred": 3},
+    unobservable={"no_face": 0.01, "motion": 0.12345},
+)
 KEYS = KeyFrames(
     kind="micro_expression",
     onset_s=1.20500001,
@@ -63,10 +72,16 @@ def motion() -> Motion:
     return Motion(5, 0.025, 0.133, regions, np.zeros((2, 2), np.float32), 0.8, 0.2, 120.0, 0.0, 0.3)
 
 
+NOTICES = [
+    Provisional("0-241", 0, 1.2, 1.3312, 6.123, 1.4),
+    Withdrawn("0-100", 0, 1.41),
+    Unobservable(2.0, 3.50049, "motion"),
+    Unobservable(2.0, 3.5, "no_face", 1),
+]
 ROWS = [
     FrameRow(4, None, skipped="undecodable"),
     FrameRow(5, 0.025, 0, POSE, motion=motion()),
-    FrameRow(6, 0.03, 0, POSE, skipped="blurred"),
+    FrameRow(6, 0.03, 0, POSE, skipped="blurred", unobservable="blur"),
 ]
 
 
@@ -74,6 +89,8 @@ def run(sink: EventSink) -> None:
     sink.open(INFO, MODEL)
     for row in ROWS:
         sink.write_frame(row)
+    for notice in NOTICES:
+        sink.write_notice(notice)
     sink.write_event(MICRO)
     sink.write_event(MACRO)
     sink.close(SUMMARY)
@@ -99,8 +116,17 @@ def test_lines_word_for_word() -> None:
     )
     assert to_line(summary_record(SUMMARY)) == (
         b'{"type":"summary","frames":4000,"face_frames":3980,"skipped":{"blurred":3,"no_face":17},'
-        b'"events":2,"wall_s":null}\n'
+        b'"unobservable":{"motion":0.1235,"no_face":0.01},"events":2,"wall_s":null}\n'
     )
+
+
+def test_notices_word_for_word() -> None:
+    assert b"".join(to_line(notice_record(notice)) for notice in NOTICES).splitlines() == [
+        b'{"type":"provisional","id":"0-241","face":0,"onset_s":1.2,"apex_s":1.331,"strength":6.12,"decided_s":1.4}',
+        b'{"type":"withdrawn","id":"0-100","face":0,"decided_s":1.41}',
+        b'{"type":"unobservable","from_s":2.0,"to_s":3.5,"cause":"motion"}',
+        b'{"type":"unobservable","face":1,"from_s":2.0,"to_s":3.5,"cause":"no_face"}',
+    ]
 
 
 def test_macro_expressions_are_not_labelled() -> None:
@@ -154,7 +180,8 @@ def test_json_lines_repeat_byte_for_byte(tmp_path: Path, validator: Any) -> None
     assert data == (tmp_path / "b.jsonl").read_bytes()
     records = [json.loads(line) for line in data.splitlines()]
     assert [record["type"] for record in records] == [
-        *("stream", "micro_expression", "macro_expression", "summary")
+        *("stream", "provisional", "withdrawn", "unobservable", "unobservable"),
+        *("micro_expression", "macro_expression", "summary"),
     ]
     for record in records:
         validator.validate(record)
@@ -180,7 +207,7 @@ def test_table_of_frames(tmp_path: Path) -> None:
     with (tmp_path / "frames.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == list(COLUMNS)
-    assert len(COLUMNS) == 13 + len(REGION_NAMES)
+    assert len(COLUMNS) == 14 + len(REGION_NAMES)
     lost, good, blurred = rows
     assert (lost["frame"], lost["timestamp"], lost["success"], lost["skipped"]) == (
         "4",
@@ -194,6 +221,7 @@ def test_table_of_frames(tmp_path: Path) -> None:
     assert (good["rigid"], good["residual"]) == ("0.8000", "0.2000")
     assert good[f"motion_{REGION_NAMES[3]}"] == "0.5000"
     assert (blurred["success"], blurred["skipped"], blurred["rigid"]) == ("0", "blurred", "")
+    assert (good["unobservable"], blurred["unobservable"]) == ("", "blur")
 
 
 SINKS = [JsonLinesSink, CsvSink, ReportSink]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
+from realtime.types import FacialEvent, FrameRow, ModelInfo, Notice, RunSummary, StreamInfo
 
 
 class EventSink(Protocol):
@@ -19,6 +19,9 @@ class EventSink(Protocol):
 
     def write_event(self, event: FacialEvent) -> None:
         """Take a finished event."""
+
+    def write_notice(self, notice: Notice) -> None:
+        """Take what the stream says besides its events, in the order in which it is known."""
 
     def write_frame(self, row: FrameRow) -> None:
         """Take the measurements of a frame; frames come in order, before the events that they decide."""
@@ -45,6 +48,11 @@ class SinkGroup:
         """Pass an event to all, in order."""
         for sink in self._sinks:
             sink.write_event(event)
+
+    def write_notice(self, notice: Notice) -> None:
+        """Pass a notice to all, in order."""
+        for sink in self._sinks:
+            sink.write_notice(notice)
 
     def write_frame(self, row: FrameRow) -> None:
         """Pass the measurements of a frame to all, in order."""

@@ -13,14 +13,24 @@ import numpy as np
 
 from realtime.geometry import REGION_NAMES
 from realtime.sinks.files import OutputFile
-from realtime.types import FacialEvent, FrameRow, HeadPose, ModelInfo, Motion, RunSummary, StreamInfo
+from realtime.types import (
+    FacialEvent,
+    FrameRow,
+    HeadPose,
+    ModelInfo,
+    Motion,
+    Notice,
+    RunSummary,
+    StreamInfo,
+)
 
 _POSE = ("pose_x_px", "pose_y_px", "eye_distance_px", "roll_deg", "yaw_deg", "pitch_deg")
 COLUMNS: tuple[str, ...] = (
-    *("frame", "timestamp", "face_id", "success", *_POSE, "skipped", "rigid", "residual"),
+    *("frame", "timestamp", "face_id", "success", *_POSE, "skipped", "unobservable", "rigid", "residual"),
     *(f"motion_{name}" for name in REGION_NAMES),
 )
-"""Column names. `timestamp` in s; `success` is 1 where a face was measured; `rigid`, `residual` and
+"""Column names. `timestamp` in s; `success` is 1 where a face was measured; `unobservable` says why no
+micro-expression could have been seen in this frame; `rigid`, `residual` and
 `motion_<region>` (length of the motion over one lag) in percent of the eye distance. Unknown: empty."""
 
 
@@ -41,6 +51,9 @@ class CsvSink:
     def write_event(self, event: FacialEvent) -> None:
         """Events have no place in the table: nothing is written."""
 
+    def write_notice(self, notice: Notice) -> None:
+        """Notices have no place in the table: nothing is written."""
+
     def write_frame(self, row: FrameRow) -> None:
         """Write the frame's row. Raises `OutputError`."""
         success = row.pose is not None and row.skipped is None
@@ -52,6 +65,7 @@ class CsvSink:
                 str(int(success)),
                 *_pose_cells(row.pose),
                 row.skipped or "",
+                row.unobservable or "",
                 *_motion_cells(row.motion),
             ]
         )

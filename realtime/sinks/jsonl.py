@@ -6,8 +6,8 @@ import os
 from typing import BinaryIO
 
 from realtime.sinks.files import OutputFile
-from realtime.sinks.records import Record, event_record, stream_record, summary_record, to_line
-from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
+from realtime.sinks.records import Record, event_record, notice_record, stream_record, summary_record, to_line
+from realtime.types import FacialEvent, FrameRow, ModelInfo, Notice, RunSummary, StreamInfo
 
 
 class JsonLinesSink:
@@ -31,6 +31,10 @@ class JsonLinesSink:
     def write_event(self, event: FacialEvent) -> None:
         """Write the event's line. Raises `OutputError`."""
         self._write(event_record(event))
+
+    def write_notice(self, notice: Notice) -> None:
+        """Write the notice's line. Raises `OutputError`."""
+        self._write(notice_record(notice))
 
     def write_frame(self, row: FrameRow) -> None:
         """Frames are no events: nothing is written."""

@@ -32,10 +32,12 @@ def render_report(
     """
     stream = next((r for r in records if r["type"] == "stream"), None)
     summary = next((r for r in records if r["type"] == "summary"), None)
-    events = [r for r in records if r["type"] not in ("stream", "summary")]
+    events = [r for r in records if r["type"] in ("micro_expression", "macro_expression")]
+    hidden = [r for r in records if r["type"] == "unobservable"]
     data = TimelineData(
         trace=trace or Trace(),
         events=events,
+        hidden=hidden,
         truth=[(t.onset_s, t.apex_s, t.offset_s, t.label) for t in truth or ()],
         has_truth=truth is not None,
     )

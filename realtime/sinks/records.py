@@ -10,7 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.types import FacialEvent, ModelInfo, RunSummary, StreamInfo
+from realtime.types import (
+    FacialEvent,
+    ModelInfo,
+    Notice,
+    Provisional,
+    RunSummary,
+    StreamInfo,
+    Unobservable,
+)
 
 SCHEMA = "glimpse/1"
 
@@ -56,13 +64,28 @@ def event_record(event: FacialEvent) -> Record:
     }
 
 
+def notice_record(notice: Notice) -> Record:
+    """One line per notice; `face` of an unobservable stretch only where several faces are followed."""
+    if isinstance(notice, Unobservable):
+        from_s, to_s = _round(notice.from_s, 3), _round(notice.to_s, 3)
+        face = {} if notice.face is None else {"face": notice.face}
+        return {"type": "unobservable", **face, "from_s": from_s, "to_s": to_s, "cause": notice.cause}
+    about: Record = {"id": notice.id, "face": notice.face}
+    decided: Record = {"decided_s": _round(notice.decided_s, 3)}
+    if isinstance(notice, Provisional):
+        times = {"onset_s": _round(notice.onset_s, 3), "apex_s": _round(notice.apex_s, 3)}
+        return {"type": "provisional", **about, **times, "strength": _round(notice.strength, 2), **decided}
+    return {"type": "withdrawn", **about, **decided}
+
+
 def summary_record(summary: RunSummary) -> Record:
-    """The last line. `skipped` is ordered by cause; `notes` only where reading brought some up."""
+    """The last line. `skipped` and `unobservable` are ordered by cause; `notes` only where there are some."""
     record: Record = {
         "type": "summary",
         "frames": summary.frames,
         "face_frames": summary.face_frames,
         "skipped": {cause: summary.skipped[cause] for cause in sorted(summary.skipped)},
+        "unobservable": _rounded(dict(sorted(summary.unobservable.items())), 4),
         "events": summary.events,
         "wall_s": None if summary.wall_s is None else _round(summary.wall_s, 3),
     }

@@ -8,9 +8,17 @@ from typing import Any
 
 from realtime.errors import OutputError
 from realtime.sinks.files import OutputFile
-from realtime.sinks.records import Record, event_record, stream_record, summary_record
+from realtime.sinks.records import Record, event_record, notice_record, stream_record, summary_record
 from realtime.sinks.trace import Trace
-from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo, TruthInterval
+from realtime.types import (
+    FacialEvent,
+    FrameRow,
+    ModelInfo,
+    Notice,
+    RunSummary,
+    StreamInfo,
+    TruthInterval,
+)
 
 
 class ReportSink:
@@ -39,6 +47,10 @@ class ReportSink:
     def write_event(self, event: FacialEvent) -> None:
         """Keep the event's record."""
         self._records.append(event_record(event))
+
+    def write_notice(self, notice: Notice) -> None:
+        """Keep the notice's record."""
+        self._records.append(notice_record(notice))
 
     def write_frame(self, row: FrameRow) -> None:
         """Keep the frame's motion."""

@@ -50,6 +50,8 @@ class TimelineData:
     trace: Trace
     events: Sequence[Record] = ()
     """Event records of schema glimpse/1."""
+    hidden: Sequence[Record] = ()
+    """Records of unobservable stretches."""
     truth: Sequence[tuple[float, float | None, float, str | None]] = field(default=())
     """Onset, apex (or None), offset in s, and label of known expressions."""
     has_truth: bool = False
@@ -85,8 +87,11 @@ def _draw_row(axes: Axes, data: TimelineData, window: tuple[float, float], top: 
     lane = 0.17 * top
     _style(axes, window, top, lanes * lane)
     axes.axhline(0.0, color=_PAINT["--line"], linewidth=0.8)
+    for stretch in data.hidden:
+        if stretch["to_s"] >= window[0] and stretch["from_s"] <= window[1]:
+            span = (stretch["from_s"], stretch["to_s"])
+            axes.fill_between(span, 0.0, top, color=_PAINT["--gap"], linewidth=0)
     if time_s.size:
-        _shade_gaps(axes, time_s, motion, top)
         axes.plot(time_s, np.minimum(rigid, top), color=_PAINT["--head"], linewidth=0.8)
         axes.plot(time_s, np.minimum(motion, top), color=_PAINT["--motion"], linewidth=1.1)
     _lane_name(axes, window, "found", -0.5 * lane)
@@ -120,15 +125,6 @@ def _style(axes: Axes, window: tuple[float, float], top: float, below: float) ->
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(_PAINT["--line"])
-
-
-def _shade_gaps(axes: Axes, time_s: F64, motion: F64, top: float) -> None:
-    """Grey where there is no evidence: from the last good frame before to the first good one after."""
-    missing = np.concatenate(([False], np.isnan(motion), [False]))
-    edges = np.flatnonzero(np.diff(missing.astype(np.int8)))
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
-        stop = time_s[min(end, len(time_s) - 1)]
-        axes.fill_between([time_s[max(first - 1, 0)], stop], 0.0, top, color=_PAINT["--gap"], linewidth=0)
 
 
 def _lane_name(axes: Axes, window: tuple[float, float], text: str, y: float) -> None:

@@ -52,6 +52,9 @@ class SpotterConfig:
     """A movement during which the head moves more than this many times the face is the head's."""
     min_explained: float = 0.6
     """Least share of the motion's energy that goes out and back along one direction."""
+    observable_motion: float = 0.44
+    """A face counts as observed where a movement of this size would be noticed in most regions, percent of
+    the eye distance per lag; see `Spotter.blind`."""
     max_light_change: float = 0.05
     """Spotting is suspended while the light changes by more than this share per lag."""
     min_light_ratio: float = 0.3

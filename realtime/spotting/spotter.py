@@ -57,11 +57,13 @@ class Spotter:
         self._lag_s = 0.0
         self._busy_until_s = -np.inf
         self._light: float | None = None
+        self._suspended = False
 
     def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         step_s = motion.time_s - self._last_s if self._last_s is not None else 0.0
         self._last_s, self._lag_s = motion.time_s, motion.lag_s
-        if self._light_is_bad(motion, step_s):
+        self._suspended = self._light_is_bad(motion, step_s)
+        if self._suspended:
             return self._suspend(motion)
         vector, delay_s = self._smooth(motion)
         sigma = self._noise.sigma
@@ -83,6 +85,20 @@ class Spotter:
         if lobe is not None and self._noise.seen_s >= self.config.warm_up_s:
             self._take(lobe, self._noise.sigma)
         return self._decide(self._last_s if now_s is None else now_s, now=True)
+
+    @property
+    def blind(self) -> str | None:
+        """Why a small movement would go unnoticed now: "warm_up", "light" or "motion"; else None.
+
+        "motion": the face does so much else that in most regions a movement would have to be larger
+        than `observable_motion` to stand out.
+        """
+        if self._suspended:
+            return "light"
+        if self._noise.seen_s < self.config.warm_up_s:
+            return "warm_up"
+        needed = float(np.median(self._noise.sigma)) * self.config.threshold
+        return "motion" if needed > self.config.observable_motion else None
 
     def _light_is_bad(self, motion: Motion, step_s: float) -> bool:
         if self._light is None:
