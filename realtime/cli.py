@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,10 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
     )
     parser.add_argument("--fps", type=float, metavar="N", help="frame rate of a folder of images")
+    parser.add_argument(
+        "--provisional", action="store_true",
+        help="also write movements when they have just peaked, before they are decided",
+    )  # fmt: skip
     parser.add_argument("--timing", action="store_true", help="write the time that the run took (wall_s)")
     terminal.add_verbose(parser)
 
@@ -74,6 +78,8 @@ def _process(options: argparse.Namespace) -> int:
 
     _check_targets(options)
     config = load_config(options.config) if options.config else PipelineConfig()
+    if options.provisional:
+        config = replace(config, provisional=True)
     recognizer = None if options.model == "none" else load_recognizer(options.model, device=options.device)
     if recognizer is not None:
         log.info("model %s on %s", recognizer.bundle.name, recognizer.provider)

@@ -38,6 +38,8 @@ class PipelineConfig:
     observability: ObservabilityConfig = field(default_factory=ObservabilityConfig)
     keep_s: float = 2.0
     """How long faces are kept for the key frames of an event, s."""
+    provisional: bool = False
+    """Whether movements are told when they have just peaked, before they are decided."""
     max_gap_s: float = 0.25
     """A longer hole in the stream ends what was going on before it, s."""
 

@@ -12,7 +12,7 @@ from realtime.features.key_flow import evidence_of
 from realtime.flow import FlowMeter
 from realtime.observability import cause_of
 from realtime.quality import FaceGate
-from realtime.spotting import Spotter
+from realtime.spotting import Spotter, Tentative, TentativeLog
 from realtime.types import (
     AlignedFace,
     Face,
@@ -21,7 +21,10 @@ from realtime.types import (
     FrameRow,
     KeyFrameEvidence,
     KeyFrames,
+    Notice,
+    Provisional,
     Recognition,
+    Withdrawn,
 )
 
 
@@ -49,6 +52,9 @@ class FaceRoute:
         self._measured_s: float | None = None
         self.row: FrameRow | None = None
         """What was measured in the last frame."""
+        spotter = config.spotter
+        patience_s = spotter.micro_max_s + 2.0 * spotter.settle_s
+        self._tentative = TentativeLog(patience_s) if config.provisional else None
 
     def push(self, frame: Frame, face: Face) -> tuple[FacialEvent, ...]:
         """Take the next frame that shows the face."""
@@ -61,7 +67,13 @@ class FaceRoute:
         self._measured_s = frame.time_s
         self._ring.push(aligned)
         motion = self._flow.push(aligned, eye_aperture(face.landmarks_px))
-        events = self._events(self._spotter.push(motion)) if motion is not None else ()
+        if motion is None:
+            events: tuple[FacialEvent, ...] = ()
+        else:
+            movements = self._spotter.push(motion)
+            if self._tentative is not None and self._spotter.way_out is not None:
+                self._tentative.announce(self._spotter.way_out)
+            events = self._events(movements)
         self.row = FrameRow(
             frame.index,
             frame.time_s,
@@ -70,11 +82,21 @@ class FaceRoute:
             motion=motion,
             unobservable=self._spotter.blind if motion is not None else "warm_up",
         )
+        if self._tentative is not None:
+            self._tentative.settle(frame.time_s)
         return events
 
     def flush(self, now_s: float) -> tuple[FacialEvent, ...]:
         """Decide what is pending, because the face is gone or time has a hole. Idempotent."""
-        return self._events(self._spotter.flush(now_s))
+        events = self._events(self._spotter.flush(now_s))
+        if self._tentative is not None:
+            self._tentative.settle(now_s, over=True)
+        return events
+
+    def notices(self) -> tuple[Notice, ...]:
+        """What became provisional, or was withdrawn, since the last call."""
+        told = self._tentative.take() if self._tentative is not None else ()
+        return tuple(self._notice(tentative) for tentative in told)
 
     def recent(self, index: int) -> AlignedFace | None:
         """The face in frame `index`, while it is kept."""
@@ -96,13 +118,24 @@ class FaceRoute:
     def _events(self, movements: tuple[KeyFrames, ...]) -> tuple[FacialEvent, ...]:
         return tuple(
             FacialEvent(
-                id=f"{self._face_id}-{keys.onset_frame}",
+                id=self._name(
+                    self._tentative.name(keys) if self._tentative is not None else keys.onset_frame
+                ),
                 face=self._face_id,
                 key_frames=keys,
                 recognition=self._recognize(keys) if keys.kind == "micro_expression" else None,
             )
             for keys in movements
         )
+
+    def _name(self, onset_frame: int) -> str:
+        return f"{self._face_id}-{onset_frame}"
+
+    def _notice(self, told: Tentative) -> Notice:
+        name = self._name(told.onset_frame)
+        if told.withdrawn:
+            return Withdrawn(name, self._face_id, told.decided_s)
+        return Provisional(name, self._face_id, told.onset_s, told.apex_s, told.strength, told.decided_s)
 
     def _recognize(self, keys: KeyFrames) -> Recognition | None:
         onset, apex, offset = (

@@ -57,11 +57,12 @@ class Pipeline:
         self._size: tuple[int, ...] | None = None
         self._rows: tuple[FrameRow, ...] = ()
         self._notices: tuple[Notice, ...] = ()
+        self._last_words: tuple[Notice, ...] = ()
 
     def push(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
         """Take the next frame; gives the events that it decides."""
         events = self._take(frame)
-        self._notices = self._observability.push(self._rows, events)
+        self._notices = self._heard() + self._observability.push(self._rows, events)
         return events
 
     def _take(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
@@ -93,7 +94,7 @@ class Pipeline:
     def flush(self) -> tuple[FacialEvent, ...]:
         """Decide what is pending, because the stream ends. Idempotent."""
         events = self._end()
-        self._notices = self._observability.push((), events) + self._observability.flush()
+        self._notices = self._heard() + self._observability.push((), events) + self._observability.flush()
         return events
 
     @property
@@ -161,12 +162,19 @@ class Pipeline:
             self._face_frames += 1
         return events
 
+    def _heard(self) -> tuple[Notice, ...]:
+        """What the routes have to say besides their events."""
+        heard, self._last_words = self._last_words, ()
+        return heard + tuple(notice for route in self._routes.values() for notice in route.notices())
+
     def _end(self, but: frozenset[int] | set[int] = frozenset()) -> tuple[FacialEvent, ...]:
         """What was going on ends here, for all faces `but` some: they are lost, or time has a hole."""
-        gone = [number for number in self._routes if number not in but]
-        return tuple(
-            event for number in gone for event in self._counted(self._routes.pop(number).flush(self._now_s))
-        )
+        events: tuple[FacialEvent, ...] = ()
+        for number in [number for number in self._routes if number not in but]:
+            route = self._routes.pop(number)
+            events += self._counted(route.flush(self._now_s))
+            self._last_words += route.notices()
+        return events
 
     def _counted(self, events: tuple[FacialEvent, ...]) -> tuple[FacialEvent, ...]:
         self._events += len(events)

@@ -2,5 +2,6 @@
 
 from realtime.spotting.config import SpotterConfig
 from realtime.spotting.spotter import Spotter
+from realtime.spotting.tentative import Tentative, TentativeLog
 
-__all__ = ["Spotter", "SpotterConfig"]
+__all__ = ["Spotter", "SpotterConfig", "Tentative", "TentativeLog"]

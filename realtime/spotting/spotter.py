@@ -13,6 +13,7 @@ from realtime.spotting.config import SpotterConfig
 from realtime.spotting.history import History, Sample, Stretch
 from realtime.spotting.lobes import Lobe, LobeTracker
 from realtime.spotting.noise import RegionNoise
+from realtime.spotting.tentative import Tentative
 from realtime.spotting.timing import Course, measure
 from realtime.types import F64, KeyFrames, Motion
 
@@ -58,10 +59,12 @@ class Spotter:
         self._busy_until_s = -np.inf
         self._light: float | None = None
         self._suspended = False
+        self._way_out: Tentative | None = None
 
     def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         step_s = motion.time_s - self._last_s if self._last_s is not None else 0.0
         self._last_s, self._lag_s = motion.time_s, motion.lag_s
+        self._way_out = None
         self._suspended = self._light_is_bad(motion, step_s)
         if self._suspended:
             return self._suspend(motion)
@@ -85,6 +88,11 @@ class Spotter:
         if lobe is not None and self._noise.seen_s >= self.config.warm_up_s:
             self._take(lobe, self._noise.sigma)
         return self._decide(self._last_s if now_s is None else now_s, now=True)
+
+    @property
+    def way_out(self) -> Tentative | None:
+        """What the last push saw peak, if it may become a movement; the way back decides that."""
+        return self._way_out
 
     @property
     def blind(self) -> str | None:
@@ -131,6 +139,7 @@ class Spotter:
         first = self._partner(lobe)
         self._lobes.append(lobe)
         if first is None:
+            self._way_out = self._tell(lobe, sigma)
             return
         due_s = lobe.peak_s + self.config.settle_s
         if self._pair is not None and lobe.cosine(self._pair.second) > 0:
@@ -139,6 +148,27 @@ class Spotter:
             self._pair = _Pair(self._pair.first, second, self._pair.sigma, due_s)
         elif self._pair is None:
             self._pair = _Pair(first, lobe, sigma, due_s)
+
+    def _tell(self, lobe: Lobe, sigma: F64) -> Tentative | None:
+        """A way out as it is known when it has peaked; None where it is not that of an expression."""
+        stretch = self._history.since(lobe.start_s - _LEAD_S)
+        during = stretch.time_s >= lobe.start_s
+        moved = np.linalg.norm(lobe.vector.reshape(-1, 2), axis=1)
+        residual = float(np.median(stretch.residual[during]))
+        if (
+            float(moved.max()) > self.config.max_micro_motion
+            or self._is_of_the_eyes(lobe.start_s, stretch, during, float(moved.max()))
+            or float(np.median(stretch.rigid[during])) > self.config.max_head_ratio * residual
+        ):
+            return None
+        onset = int(np.flatnonzero(during)[0])
+        return Tentative(
+            onset_s=lobe.start_s,
+            onset_frame=int(stretch.index[onset]),
+            apex_s=lobe.peak_s,
+            strength=float((moved / sigma).max()),
+            decided_s=lobe.end_s,
+        )
 
     def _partner(self, lobe: Lobe) -> Lobe | None:
         found: Lobe | None = None
@@ -213,13 +243,15 @@ class Spotter:
         return (
             course.returned < self.config.max_return
             and course.offset_s - course.onset_s >= self.config.min_duration_s
-            and not self._is_of_the_eyes(pair, stretch, during, float(moved))
+            and not self._is_of_the_eyes(pair.first.start_s, stretch, during, float(moved))
             and float(np.median(stretch.rigid[during])) <= self.config.max_head_ratio * residual
             and course.explained >= self.config.min_explained
         )
 
-    def _is_of_the_eyes(self, pair: _Pair, stretch: Stretch, during: NDArray[np.bool_], moved: float) -> bool:
-        before = stretch.aperture[stretch.time_s <= pair.first.start_s]
+    def _is_of_the_eyes(
+        self, start_s: float, stretch: Stretch, during: NDArray[np.bool_], moved: float
+    ) -> bool:
+        before = stretch.aperture[stretch.time_s <= start_s]
         open_eyes = float(np.median(before)) if before.size else float(stretch.aperture.max())
         closure = 1.0 - float(stretch.aperture[during].min()) / max(open_eyes, 1e-6)
         ratio = float(stretch.lids[during].max()) / max(moved, 1e-6)
