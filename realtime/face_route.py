@@ -49,6 +49,7 @@ class FaceRoute:
         self._flow = FlowMeter(config.flow)
         self._spotter = Spotter(config.spotter)
         self._ring = FaceRing(config.keep_s)
+        self._observability = config.observability
         self._measured_s: float | None = None
         self.row: FrameRow | None = None
         """What was measured in the last frame."""
@@ -80,7 +81,7 @@ class FaceRoute:
             face.id,
             aligned.pose,
             motion=motion,
-            unobservable=self._spotter.blind if motion is not None else "warm_up",
+            unobservable=self._blind(aligned) if motion is not None else "warm_up",
         )
         if self._tentative is not None:
             self._tentative.settle(frame.time_s)
@@ -101,6 +102,10 @@ class FaceRoute:
     def recent(self, index: int) -> AlignedFace | None:
         """The face in frame `index`, while it is kept."""
         return self._ring.at(index)
+
+    def _blind(self, face: AlignedFace) -> str | None:
+        spotter = self._spotter
+        return self._observability.cause(spotter.blind, spotter.activity, face.pose.eye_distance_px)
 
     def _pause(self, now_s: float) -> tuple[FacialEvent, ...]:
         """A face that could not be measured for longer than a hole may last ends what was going on.

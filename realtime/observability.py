@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,14 +30,25 @@ def cause_of(skipped: str) -> str:
 class ObservabilityConfig:
     """What is told of the stretches in which a micro-expression could not have been seen."""
 
+    few_pixels_below_px: float = 40.0
+    """With less between the eyes the picture's own noise hides small movements, pixels."""
+    few_pixels_motion: float = 0.5
+    """Motion up to which it is taken for that noise there, percent of the eye distance per lag."""
     longest_step_s: float = 0.045
     """Frames further apart than this are too few: a micro-expression may rise within 1/25 s."""
     merge_s: float = 0.4
     """Stretches closer together than this are one: no micro-expression fits between them, s."""
     least_s: float = 0.1
     """Shorter stretches hide nothing, s."""
+    afterglow_s: float = 0.4
+    """How long a micro-expression that was found goes on counting as motion after its decision, s."""
     report_s: float = 10.0
     """A stretch that lasts longer is told in parts of this length, s."""
+
+    def cause(self, cause: str | None, motion: float, eye_distance_px: float) -> str | None:
+        """What the spotter says, told apart: "motion" that is but noise on a small face is "few_pixels"."""
+        small = eye_distance_px < self.few_pixels_below_px and motion < self.few_pixels_motion
+        return "few_pixels" if cause == "motion" and small else cause
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -67,6 +79,7 @@ class Timeline:
         self._face = face
         self._pieces: list[_Piece] = []
         self._last_s: float | None = None
+        self._seen_s = (math.inf, -math.inf)
         self.length_s = 0.0
         """Time watched, s."""
 
@@ -77,7 +90,7 @@ class Timeline:
         self.length_s += time_s - from_s
         if cause is None and time_s - from_s > self._config.longest_step_s:
             cause = "frame_rate"
-        if cause is not None:
+        if cause is not None and not (cause == "motion" and self._seen_s[0] <= time_s <= self._seen_s[1]):
             self._add(_Piece(from_s, time_s, cause))
         if not self._pieces:
             return ()
@@ -88,6 +101,7 @@ class Timeline:
 
     def seen(self, from_s: float, to_s: float) -> None:
         """A micro-expression was found here: what moved was the micro-expression, and it hid nothing."""
+        self._seen_s = (from_s, to_s)
         kept: list[_Piece] = []
         for piece in self._pieces:
             if piece.cause != "motion" or piece.to_s <= from_s or piece.from_s >= to_s:
@@ -138,7 +152,8 @@ class Observability:
         for event in events:
             timeline = self._timelines.get(self._key(event.face))
             if timeline is not None and event.kind == "micro_expression":
-                timeline.seen(event.key_frames.onset_s, event.key_frames.decided_s)
+                keys = event.key_frames
+                timeline.seen(keys.onset_s, keys.decided_s + self.config.afterglow_s)
         here = {self._key(row.face_id): row for row in rows if row.time_s is not None}
         if not here:
             return ()

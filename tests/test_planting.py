@@ -23,7 +23,7 @@ from offline.synthesis.schedule import Pulse
 from offline.synthesis.truth import Truth
 from offline.synthesis.video import write_video
 from realtime.errors import UsageError
-from realtime.types import FacialEvent, Frame, KeyFrames, StreamInfo, Unreadable, readonly
+from realtime.types import FacialEvent, Frame, KeyFrames, StreamInfo, Unobservable, Unreadable, readonly
 
 UNIT_PX = 60.0
 AFFINE = np.array([[UNIT_PX, 0.0, 120.0], [0.0, UNIT_PX, 80.0]])
@@ -183,14 +183,17 @@ def test_outcomes_counted_by_hand() -> None:
     spotted = [event_at(1.02, 1.4), event_at(3.3, 3.8), event_at(8.0, 8.3)]
     time_s = np.arange(0, 10, 0.01)
     residual = np.where(time_s < 2.0, 0.1, np.where(time_s < 4.0, 0.5, np.nan))
-    watched = Watched((), readonly(time_s), readonly(residual), 1000, {})
+    watched = Watched(
+        (), readonly(time_s), readonly(residual), (Unobservable(2.9, 3.21, "motion"),), {"motion": 0.031}
+    )
     outcomes, beside, touching = judge("film", events, spotted, watched)
     assert [o.found for o in outcomes] == [True, False, False]
     assert outcomes[0].apex_error_ms == pytest.approx(10.0)
     assert [o.activity for o in outcomes] == ["calm", "mid-motion", "unmeasured"]
+    assert [o.observable for o in outcomes] == [True, False, True]
     assert (beside, touching) == (1, 1)
     assert activity(5.0) == "busy"
-    trial = Trial("film", 10.0, 1, tuple(outcomes), beside, touching, 2, 1000, {"no_face": 100})
+    trial = Trial("film", 10.0, 1, tuple(outcomes), beside, touching, 2, {"motion": 0.031})
     figures = summarize([trial])
     assert figures["recall"]["all"]["0.8"]["recall"] == pytest.approx(1 / 3)
     assert figures["recall"]["calm"]["0.8"] == {
@@ -201,7 +204,8 @@ def test_outcomes_counted_by_hand() -> None:
     }
     assert figures["false_alarms_per_minute"] == pytest.approx(6.0)
     assert figures["untouched_alarms_per_minute"] == pytest.approx(12.0)
-    assert figures["share_of_frames_without_evidence"] == {"no_face": 0.1}
+    assert figures["unobservable"] == {"motion": pytest.approx(0.031)}
+    assert [figures["recall"][k]["0.8"]["found"] for k in ("observable", "unobservable")] == [1, 0]
     json.dumps(figures, allow_nan=False)
     told = table(figures)
     assert "1.00 (1/1)" in told

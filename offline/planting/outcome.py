@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,16 @@ import numpy as np
 from offline.planting.trial import ACTIVITIES, CALM_PX, MID_PX, Outcome, Trial
 from realtime.sinks.files import output_errors
 
+_GROUPS: Mapping[str, Callable[[Outcome], bool]] = {
+    "calm": lambda o: o.activity == "calm",
+    "mid-motion": lambda o: o.activity == "mid-motion",
+    "busy": lambda o: o.activity == "busy",
+    "unmeasured": lambda o: o.activity == "unmeasured",
+    "observable": lambda o: o.observable,
+    "unobservable": lambda o: not o.observable,
+    "all": lambda o: True,
+}
+
 
 def summarize(trials: Sequence[Trial]) -> dict[str, Any]:
     """All figures of a set of recordings, JSON-ready: shares in 0..1, times in ms of stream time."""
@@ -20,22 +30,21 @@ def summarize(trials: Sequence[Trial]) -> dict[str, Any]:
     planted_min = sum(t.seconds * t.rounds for t in trials) / 60.0
     seconds = sum(t.seconds for t in trials)
     errors = np.abs([o.apex_error_ms for o in outcomes if o.apex_error_ms is not None])
-    skipped = Counter[str]()
+    hidden = Counter[str]()
     for trial in trials:
-        skipped.update(trial.skipped)
-    frames = max(sum(t.frames for t in trials), 1)
+        hidden.update({cause: share * trial.seconds for cause, share in trial.unobservable.items()})
     return {
         "recordings": len(trials),
         "seconds": seconds,
         "activity_limits_px": {"calm": CALM_PX, "mid-motion": MID_PX},
-        "recall": _by_amplitude(outcomes),
+        "recall": {name: _by_amplitude([o for o in outcomes if holds(o)]) for name, holds in _GROUPS.items()},
         "false_alarms_per_minute": _rate(sum(t.false_alarms for t in trials), planted_min),
         "imprecise_per_minute": _rate(sum(t.imprecise for t in trials), planted_min),
         "untouched_alarms_per_minute": _rate(sum(t.untouched_alarms for t in trials), seconds / 60.0),
         "apex_error_ms": {"median": float(np.median(errors)), "p95": float(np.percentile(errors, 95))}
         if errors.size
         else None,
-        "share_of_frames_without_evidence": {k: n / frames for k, n in sorted(skipped.items())},
+        "unobservable": {cause: s / seconds for cause, s in sorted(hidden.items())},
         "trials": [asdict(trial) for trial in trials],
     }
 
@@ -54,9 +63,9 @@ def wilson(found: int, planted: int) -> tuple[float, float]:
 def table(figures: dict[str, Any]) -> str:
     """Recall by amplitude and host activity as text, and the alarms below it."""
     amplitudes = sorted({float(a) for rows in figures["recall"].values() for a in rows})
-    lines = ["planted px at 200" + "".join(f"{name:>16}" for name in (*ACTIVITIES, "all"))]
+    lines = ["planted px at 200" + "".join(f"{name:>16}" for name in _GROUPS)]
     for amplitude in amplitudes:
-        cells = [figures["recall"][name].get(f"{amplitude:g}") for name in (*ACTIVITIES, "all")]
+        cells = [rows.get(f"{amplitude:g}") for rows in figures["recall"].values()]
         lines.append(f"{amplitude:>17g}" + "".join(f"{_cell(cell):>16}" for cell in cells))
     apex = figures["apex_error_ms"]
     lines += [
@@ -66,9 +75,9 @@ def table(figures: dict[str, Any]) -> str:
         f"({figures['seconds']:.0f} s); planted but imprecise: {_number(figures['imprecise_per_minute'])}",
         f"apex error: {apex['median']:.0f} ms median, {apex['p95']:.0f} ms p95" if apex else "apex error: –",
     ]
-    if lost := figures["share_of_frames_without_evidence"]:
-        parts = ", ".join(f"{cause} {share:.1%}" for cause, share in lost.items())
-        lines.append(f"frames without evidence: {parts}")
+    if hidden := figures["unobservable"]:
+        parts = ", ".join(f"{cause} {share:.1%}" for cause, share in hidden.items())
+        lines.append(f"time that was unobservable: {parts}")
     return "\n".join(lines)
 
 
@@ -100,15 +109,9 @@ def draw(figures: dict[str, Any], path: Path) -> None:
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _by_amplitude(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+def _by_amplitude(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     amplitudes = sorted({o.amplitude_px for o in outcomes})
-    return {
-        name: {
-            f"{a:g}": _share([o for o in outcomes if o.amplitude_px == a and name in ("all", o.activity)])
-            for a in amplitudes
-        }
-        for name in (*ACTIVITIES, "all")
-    }
+    return {f"{a:g}": _share([o for o in outcomes if o.amplitude_px == a]) for a in amplitudes}
 
 
 def _share(outcomes: Sequence[Outcome]) -> dict[str, Any]:

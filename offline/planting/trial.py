@@ -14,7 +14,7 @@ from offline.planting.track import FaceTrack, track_face
 from offline.synthesis.render import FACE_WIDTH_UNITS
 from realtime.config import PipelineConfig
 from realtime.pipeline import Pipeline
-from realtime.types import F64, FacialEvent, FrameSource
+from realtime.types import F64, FacialEvent, FrameSource, Notice, Unobservable
 
 CALM_PX, MID_PX = 0.3, 0.8
 """Largest residual motion, per lag of the flow, of a calm host and of one in mid-motion; above: busy."""
@@ -34,9 +34,10 @@ class Watched:
     residual_px: F64
     """(n,) RMS motion of the face against one lag earlier, head motion removed, px on a face of 200 px;
     NaN where the face was not measured."""
-    frames: int
-    skipped: Mapping[str, int]
-    """Frames without evidence, by cause."""
+    stretches: tuple[Unobservable, ...]
+    """Where the stream says that nothing could have been seen."""
+    unobservable: Mapping[str, float]
+    """Share of the time of these, by cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Outcome:
     """One of `ACTIVITIES`: what the host did there by himself."""
     residual_px: float | None
     """Median residual motion of the untouched host around the event; None where it was not measured."""
+    observable: bool
+    """On the untouched recording the stream calls at least half of the event's time observable."""
     action_units: tuple[str, ...]
     side: str
     onset_s: float
@@ -75,10 +78,8 @@ class Trial:
     """Micro-expressions of all planted passes that touch a planted event, but are not it."""
     untouched_alarms: int
     """Micro-expressions of the untouched pass."""
-    frames: int
-    """Frames of the untouched pass."""
-    skipped: Mapping[str, int]
-    """Frames of the untouched pass without evidence, by cause."""
+    unobservable: Mapping[str, float]
+    """Share of the time of the untouched pass, by cause."""
 
 
 def run_trial(
@@ -111,8 +112,7 @@ def run_trial(
         alarms,
         imprecise,
         len(micro(untouched.events)),
-        untouched.frames,
-        untouched.skipped,
+        untouched.unobservable,
     )
 
 
@@ -121,20 +121,23 @@ def watch(source: FrameSource, config: PipelineConfig | None = None) -> Watched:
     events: list[FacialEvent] = []
     times: list[float] = []
     residual: list[float] = []
+    notices: list[Notice] = []
     with Pipeline(config) as pipeline:
         for frame in source:
             events += pipeline.push(frame)
+            notices += pipeline.notices
             row = pipeline.observation
             if row is not None and row.time_s is not None:
                 times.append(row.time_s)
                 residual.append(np.nan if row.motion is None else row.motion.residual * _PERCENT_TO_PX)
         events += pipeline.flush()
+        notices += pipeline.notices
         return Watched(
             tuple(events),
             np.array(times),
             np.array(residual),
-            pipeline.counts["frames"],
-            pipeline.skipped,
+            tuple(notice for notice in notices if isinstance(notice, Unobservable)),
+            pipeline.unobservable,
         )
 
 
@@ -181,6 +184,7 @@ def _outcome(name: str, event: Planted, found: FacialEvent | None, untouched: Wa
         amplitude_px=event.amplitude_px,
         activity=activity(residual),
         residual_px=residual,
+        observable=_hidden_s(untouched, pulse.start_s, pulse.end_s) < 0.5 * pulse.length_s,
         action_units=pulse.expression.action_units,
         side=pulse.expression.side,
         onset_s=round(pulse.start_s, 4),
@@ -189,6 +193,11 @@ def _outcome(name: str, event: Planted, found: FacialEvent | None, untouched: Wa
         found=found is not None,
         apex_error_ms=None if found is None else (found.key_frames.apex_s - event.apex_s) * 1e3,
     )
+
+
+def _hidden_s(untouched: Watched, from_s: float, to_s: float) -> float:
+    """How much of an interval is unobservable, s."""
+    return sum(max(min(s.to_s, to_s) - max(s.from_s, from_s), 0.0) for s in untouched.stretches)
 
 
 def _residual(untouched: Watched, from_s: float, to_s: float) -> float | None:

@@ -52,9 +52,9 @@ class SpotterConfig:
     """A movement during which the head moves more than this many times the face is the head's."""
     min_explained: float = 0.6
     """Least share of the motion's energy that goes out and back along one direction."""
-    observable_motion: float = 0.44
-    """A face counts as observed where a movement of this size would be noticed in most regions, percent of
-    the eye distance per lag; see `Spotter.blind`."""
+    observable_motion: float = 0.2
+    """Above this much motion of the whole face, head removed, a movement of .8 px (on a face of 200 px) is
+    mostly missed: RMS over the face in percent of the eye distance per lag, as `Spotter.activity`."""
     max_light_change: float = 0.05
     """Spotting is suspended while the light changes by more than this share per lag."""
     min_light_ratio: float = 0.3

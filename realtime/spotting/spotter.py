@@ -21,6 +21,7 @@ LONGEST_WAIT_S = 0.6
 """A decision is put off by at most this much where the way back goes on, s."""
 _LEAD_S = 0.1
 _LIGHT_S = 5.0
+_ACTIVITY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,13 @@ class Spotter:
         self._light: float | None = None
         self._suspended = False
         self._way_out: Tentative | None = None
+        self._activity = 0.0
 
     def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         step_s = motion.time_s - self._last_s if self._last_s is not None else 0.0
         self._last_s, self._lag_s = motion.time_s, motion.lag_s
         self._way_out = None
+        self._activity += min(step_s / _ACTIVITY_S, 1.0) * (motion.residual - self._activity)
         self._suspended = self._light_is_bad(motion, step_s)
         if self._suspended:
             return self._suspend(motion)
@@ -98,15 +101,18 @@ class Spotter:
     def blind(self) -> str | None:
         """Why a small movement would go unnoticed now: "warm_up", "light" or "motion"; else None.
 
-        "motion": the face does so much else that in most regions a movement would have to be larger
-        than `observable_motion` to stand out.
+        "motion": the face does so much else that a movement would have to be large to stand out.
         """
         if self._suspended:
             return "light"
         if self._noise.seen_s < self.config.warm_up_s:
             return "warm_up"
-        needed = float(np.median(self._noise.sigma)) * self.config.threshold
-        return "motion" if needed > self.config.observable_motion else None
+        return "motion" if self._activity > self.config.observable_motion else None
+
+    @property
+    def activity(self) -> float:
+        """How much the whole face has been moving, head removed: RMS, percent of the eye distance per lag."""
+        return self._activity
 
     def _light_is_bad(self, motion: Motion, step_s: float) -> bool:
         if self._light is None:
