@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime import __version__, terminal
 from realtime.errors import GlimpseError, UsageError
+from realtime.live import command as live_command
 
 if TYPE_CHECKING:
     from realtime.recognition import Recognizer
@@ -36,6 +37,9 @@ def build_parser() -> terminal.Parser:
     process = commands.add_parser("process", help="analyse recorded streams")
     _add_process_arguments(process)
     process.set_defaults(command=_process)
+    live = commands.add_parser("live", help="analyse cameras and network streams while they run")
+    live_command.add_arguments(live)
+    live.set_defaults(command=live_command.run)
     return parser
 
 

@@ -29,14 +29,19 @@ def write_video(path: Path, codec: str, count: int, *, fps: float = 100.0) -> li
     return pictures
 
 
-def jpeg(image: U8) -> bytes:
-    ok, data = cv2.imencode(".jpg", image)
+def jpeg(image: U8, quality: int = 95) -> bytes:
+    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert ok
     return data.tobytes()
 
 
 def write_mkv(
-    path: Path, frames: Sequence[bytes], times_ms: Sequence[int], *, fps: float | None = 30
+    path: Path,
+    frames: Sequence[bytes],
+    times_ms: Sequence[int],
+    *,
+    fps: float | None = 30,
+    size: tuple[int, int] = (64, 48),
 ) -> None:
     """Write JPEG frames at any timestamps as Matroska (RFC 9559); `fps` None leaves the rate out."""
     head = [("4286", 1), ("42F7", 1), ("42F2", 4), ("42F3", 8)]
@@ -45,7 +50,7 @@ def write_mkv(
     info = _uint("2AD7B1", 1_000_000) + _element("4D80", b"tests") + _element("5741", b"tests")
     track = _uint("D7", 1) + _uint("73C5", 1) + _uint("83", 1) + _element("86", b"V_MJPEG")
     track += _uint("23E383", round(1e9 / fps)) if fps else b""
-    track += _element("E0", _uint("B0", 64) + _uint("BA", 48))
+    track += _element("E0", _uint("B0", size[0]) + _uint("BA", size[1]))
     clusters = b"".join(
         _element("1F43B675", _uint("E7", time_ms) + _element("A3", b"\x81\x00\x00\x80" + frame))
         for frame, time_ms in zip(frames, times_ms, strict=True)

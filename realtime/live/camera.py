@@ -1,0 +1,60 @@
+"""From the settings of a camera to its connection."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from realtime.live.settings import CameraSettings
+from realtime.sources import open_source
+from realtime.sources.feed import CaptureFeed, Feed, FeedOptions, FileFeed, device_number, is_url
+from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
+
+
+def open_live(
+    camera: CameraSettings,
+    tell: Callable[[StreamStatus], object],
+    stop: threading.Event,
+    *,
+    seconds: float | None = None,
+) -> LiveSource:
+    """A source that is not connected yet. `stop` ends it; `seconds`: length of the run."""
+    return LiveSource(camera.shown_source, connector(camera), policy_of(camera, seconds), tell, stop=stop)
+
+
+def connector(camera: CameraSettings) -> Callable[[], Feed]:
+    """Gives a new connection at every call."""
+    number = device_number(camera.source)
+    if number is None and not is_url(camera.source):
+        return lambda: FileFeed(
+            open_source(os.path.join(os.curdir, camera.source), fps=camera.fps or None),
+            real_pace=camera.pace == "real",
+        )
+    options = FeedOptions(camera.open_timeout_s, camera.read_timeout_s, camera.fps or None)
+    target = camera.source if number is None else number
+    return lambda: CaptureFeed(target, options)
+
+
+def policy_of(camera: CameraSettings, seconds: float | None) -> LivePolicy:
+    """When to worry about a camera, and when to give up."""
+    is_file = device_number(camera.source) is None and not is_url(camera.source)
+    retries = 0 if is_file else None if camera.retries < 0 else camera.retries
+    return LivePolicy(
+        stall_s=camera.stall_s,
+        open_timeout_s=camera.open_timeout_s,
+        read_timeout_s=camera.read_timeout_s,
+        buffer_s=camera.buffer_s,
+        retries=retries,
+        seconds=seconds,
+        lossless=is_file and camera.pace == "fast",
+    )
+
+
+def environment_of(camera: CameraSettings) -> dict[str, str]:
+    """Variables for the process that connects: FFmpeg takes these options in no other way."""
+    return {
+        "OPENCV_FFMPEG_CAPTURE_OPTIONS": f"rtsp_transport;{camera.rtsp_transport}",
+        "OPENCV_FFMPEG_LOGLEVEL": "-8",
+        "OMP_NUM_THREADS": "1",
+    }

@@ -1,0 +1,130 @@
+"""The supervisor's side of one camera's process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from realtime.live.camera import environment_of
+from realtime.live.settings import LiveSettings
+from realtime.sinks.records import Record
+
+log = logging.getLogger("glimpse")
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A process has ended, and all that it sent was taken."""
+
+    code: int
+    lived_s: float
+
+
+Message = tuple[str, Record | Exit]
+
+
+class CameraProcess:
+    """Starts the process of a camera and passes on what it sends as `(camera, record)`, its end at last."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: LiveSettings,
+        inbox: queue.SimpleQueue[Message],
+        redact: Callable[[str], str],
+    ) -> None:
+        self._name, self._settings = name, settings
+        self._inbox, self._redact = inbox, redact
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, seconds: float | None = None, check: bool = False) -> None:
+        """Start. `seconds`: length of its run. `check`: only look and say what there is."""
+        camera = self._settings.cameras[self._name]
+        job = {
+            "camera": self._name,
+            "settings": asdict(camera),
+            "model": self._settings.model,
+            "device": self._settings.device,
+            "route": asdict(self._settings.route_of(camera)),
+            "seconds": seconds,
+            "check": check,
+        }
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-m", "realtime.live.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment_of(camera), "PYTHONPATH": _python_path()},
+            start_new_session=True,  # a Ctrl-C on the terminal is for the supervisor
+        )
+        assert process.stdin is not None
+        with suppress(OSError):  # where it died at once, its end is reported below
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            process.stdin.flush()
+        for action in (self._listen, self._overhear):
+            threading.Thread(target=action, args=(process,), daemon=True).start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def stop(self) -> None:
+        """Ask it to finish what is going on and end."""
+        if self._process is not None and self._process.stdin is not None:
+            _close(self._process.stdin)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        started_s = time.monotonic()
+        assert process.stdout is not None
+        for line in process.stdout:
+            record = _parsed(line)
+            if record is not None:
+                self._inbox.put((self._name, record))
+        code = process.wait()
+        process.stdout.close()
+        self.stop()
+        self._inbox.put((self._name, Exit(code, time.monotonic() - started_s)))
+
+    def _overhear(self, process: subprocess.Popen[bytes]) -> None:
+        """What the process and its libraries complain of, FFmpeg's lines among it, goes to the log."""
+        assert process.stderr is not None
+        with process.stderr as lines:
+            for line in lines:
+                log.debug("%s: %s", self._name, self._redact(line.decode("utf-8", "replace").rstrip()))
+
+
+def _parsed(line: bytes) -> Record | None:
+    """A record; None for a line that a process that was killed left unfinished."""
+    try:
+        record: Any = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _close(pipe: IO[bytes]) -> None:
+    with suppress(OSError):
+        pipe.close()
+
+
+def _python_path() -> str:
+    """Where the process finds this very package."""
+    here = str(Path(__file__).resolve().parents[2])
+    before = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([here, before] if before else [here])

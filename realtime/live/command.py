@@ -1,0 +1,155 @@
+"""`glimpse live`: its arguments, and from them a run."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from realtime import terminal
+from realtime.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from realtime.live.settings import LiveSettings
+
+_OUTPUT_FLAGS = {"out": "jsonl", "csv": "csv", "mqtt": "mqtt", "webhook": "webhook", "lsl": "lsl"}
+_CAMERA_FLAGS = ("max_faces", "fps", "pace", "rtsp_transport", "retries")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glimpse live`."""
+    add = parser.add_argument
+    add(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="device (0, /dev/video0), URL (rtsp://, http://, …) or file",
+    )
+    add("--config", metavar="YAML", help="cameras, outputs and settings; '{NAME}' is an environment variable")
+    add("--check", action="store_true", help="open every camera, say what it shows, and end")
+    add("--seconds", type=float, metavar="S", help="end after this time")
+    add("--name", metavar="NAME", help="name of the camera in all records")
+    add("--max-faces", type=int, metavar="N", help="most faces at once (default: 1)")
+    add("--fps", type=float, metavar="N", help="frame rate to ask a device for")
+    add("--pace", choices=("real", "fast"), help="of a file: its own pace (default), or as fast as it goes")
+    add("--rtsp-transport", choices=("tcp", "udp"), help="default: tcp")
+    add("--retries", type=int, metavar="N", help="attempts to connect again (default: without end)")
+    add("--model", metavar="NAME|DIR", help="model bundle (default: default); 'none': no labels")
+    add("--device", choices=("auto", "cpu", "cuda"), help="where the network runs")
+    add("--route", metavar="YAML", help="settings of the route, as for `glimpse process --config`")
+    outputs = parser.add_argument_group("outputs (JSON Lines to standard output where none is named)")
+    add = outputs.add_argument
+    add("--out", metavar="PATH", help="JSON Lines; '-' is standard output, a file is continued")
+    add("--csv", metavar="PATH", help="table of events; a file is continued")
+    add("--mqtt", metavar="URL", help="MQTT broker, mqtt://host or mqtts://host")
+    add("--webhook", metavar="URL", help="server that gets every event as a POST")
+    add("--lsl", nargs="?", const="glimpse", metavar="NAME", help="markers for the Lab Streaming Layer")
+    add("--metrics", metavar="[HOST:]PORT", help="serve /metrics and /healthz (host: 127.0.0.1)")
+    terminal.add_verbose(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; gives the exit code."""
+    from realtime.live.outlets import make_outlets
+    from realtime.live.supervisor import Supervisor
+    from realtime.live.web import WebServer
+
+    if options.seconds is not None and not 0 < options.seconds < 1e9:
+        raise UsageError("--seconds must be above 0")
+    settings = _settings(options)
+    if options.check:
+        return _check(settings)
+    outlets = make_outlets(settings)
+    supervisor = Supervisor(settings, outlets, seconds=options.seconds)
+    server = WebServer(settings.metrics, supervisor.fleet, outlets) if settings.metrics else None
+    try:
+        return supervisor.run()
+    finally:
+        if server is not None:
+            server.close()
+
+
+def _settings(options: argparse.Namespace) -> LiveSettings:
+    from realtime.live.settings import (
+        CameraSettings,
+        LiveSettings,
+        default_name,
+        load_live,
+        output,
+        with_secrets,
+    )
+
+    if (options.source is None) == (options.config is None):
+        raise UsageError("name either a SOURCE or a file with --config")
+    flags = {name: getattr(options, name) for name in _CAMERA_FLAGS if getattr(options, name) is not None}
+    if options.config is not None:
+        if flags or options.name:
+            flag = "--" + (next(iter(flags), "name")).replace("_", "-")
+            raise UsageError(f"{flag} goes with a SOURCE; in {options.config} it stands under the camera")
+        settings = load_live(options.config)
+    else:
+        camera = _flagged(lambda: CameraSettings(source=options.source, **flags))
+        settings = LiveSettings({options.name or default_name(options.source): camera})
+    chosen = {
+        kind: _flagged(partial(output, kind, getattr(options, flag), f"--{flag}"))
+        for flag, kind in _OUTPUT_FLAGS.items()
+        if getattr(options, flag) is not None
+    }
+    more = {n: getattr(options, n) for n in ("model", "device", "metrics") if getattr(options, n) is not None}
+    if options.route is not None:
+        from realtime.config import load_config
+
+        more["route"] = load_config(options.route)
+    settings = replace(settings, outputs=replace(settings.outputs, **chosen), **more)
+    return with_secrets(settings, list(settings.secrets))
+
+
+def _flagged(make: Callable[[], Any]) -> Any:
+    """What `make` gives; its complaint about a value is one about the command line."""
+    try:
+        return make()
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+
+
+def _check(settings: LiveSettings) -> int:
+    """Open all cameras at once; one line each, in the order of the settings."""
+    from realtime.live.camera_process import CameraProcess, Exit, Message
+    from realtime.redaction import Redactor
+
+    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    redact = Redactor(settings.secrets)
+    processes = [CameraProcess(name, settings, inbox, redact) for name in settings.cameras]
+    found: dict[str, Any] = {}
+    try:
+        for process in processes:
+            process.start(check=True)
+        running = len(processes)
+        while running:
+            name, message = inbox.get()
+            if isinstance(message, Exit):
+                running -= 1
+            elif message["type"] == "check" or message.get("state") == "failed":
+                found[name] = message
+    finally:
+        for process in processes:
+            process.kill()
+    for name in settings.cameras:
+        print(redact(_line(name, found.get(name, {"reason": "its process broke down; -v says more"}))))
+    sys.stdout.flush()
+    return int(not all(found.get(name, {}).get("ok") for name in settings.cameras))
+
+
+def _line(name: str, found: dict[str, Any]) -> str:
+    if not found.get("ok"):
+        return f"{name}: failed: {found['reason']}"
+    rate = "" if found["measured_fps"] is None else f", {found['measured_fps']:g} measured"
+    faces = {0: "no face", 1: "1 face"}.get(found["faces"], f"{found['faces']} faces")
+    return (
+        f"{name}: {found['width']}×{found['height']}, {found['fps']:g} fps{rate}, "
+        f"first picture after {found['first_picture_s']:g} s, {faces} in view"
+    )

@@ -1,0 +1,207 @@
+"""Runs the processes of all cameras, starts dead ones again, and hands their records to the outputs."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from realtime.errors import OutputError
+from realtime.live.camera_process import CameraProcess, Exit, Message
+from realtime.live.fleet import Fleet
+from realtime.live.records import of_camera, status_record
+from realtime.live.settings import LiveSettings
+from realtime.redaction import Redactor
+from realtime.sinks.outlet import Outlet
+from realtime.sinks.records import Record
+from realtime.sources.live import StreamStatus
+
+log = logging.getLogger("glimpse")
+
+_TICK_S = 0.5
+_GRACE_S = 15.0
+"""How long a process may take to finish once it was told to."""
+_OUTLET_GRACE_S = 5.0
+_RESTART_S, _RESTART_MAX_S = 1.0, 30.0
+_STEADY_S = 60.0
+
+
+class Supervisor:
+    """One run: `run` returns when every camera has ended, or after a signal."""
+
+    def __init__(self, settings: LiveSettings, outlets: Sequence[Outlet], *, seconds: float | None) -> None:
+        """`seconds`: length of the run; None: until all cameras end or a signal comes."""
+        self._settings, self._outlets = settings, outlets
+        self.fleet = Fleet(settings.cameras)
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._processes = {
+            name: CameraProcess(name, settings, self._inbox, Redactor(settings.secrets))
+            for name in settings.cameras
+        }
+        self._ends_s = None if seconds is None else time.monotonic() + seconds
+        self._alive: set[str] = set()
+        self._due: dict[str, float] = {}
+        self._deaths = dict.fromkeys(settings.cameras, 0)
+        self._summed: set[str] = set()
+        self._failed = False
+        self._stopping_s: float | None = None
+
+    def run(self) -> int:
+        """Run to the end; gives the exit code: 1 where a camera failed for good."""
+        with _opened(self._outlets), self._signals():
+            for name in self._processes:
+                self._start(name)
+            while self._alive or self._due:
+                self._take()
+                self._start_due()
+                self._mind_outlets()
+                self._mind_the_end()
+        if any(outlet.is_broken for outlet in self._outlets) and len(self._outlets) == 1:
+            raise OutputError("the reader of the output has gone") from BrokenPipeError()
+        return int(self._failed)
+
+    def stop(self) -> None:
+        """Let every camera finish; asked for again, end them at once."""
+        if self._stopping_s is None:
+            self._stopping_s = time.monotonic()
+            self._due.clear()
+            for process in self._processes.values():
+                process.stop()
+        else:
+            self._kill()
+
+    def _start(self, name: str) -> None:
+        remaining_s = None if self._ends_s is None else max(self._ends_s - time.monotonic(), 0.1)
+        self._alive.add(name)
+        self._summed.discard(name)
+        self._processes[name].start(seconds=remaining_s)
+
+    def _take(self) -> None:
+        try:
+            name, message = self._inbox.get(timeout=_TICK_S)
+        except queue.Empty:
+            return
+        if isinstance(message, Exit):
+            self._bury(name, message)
+            return
+        self.fleet.note(name, message)
+        if message["type"] == "summary":
+            self._summed.add(name)
+        if message["type"] != "gauges":
+            self._publish(message)
+
+    def _publish(self, record: Record) -> None:
+        _say(record)
+        for outlet in self._outlets:
+            outlet.put(record)
+
+    def _bury(self, name: str, end: Exit) -> None:
+        """A process has ended: as it should, for good, or by a fault, after which it is started again."""
+        self._alive.discard(name)
+        if end.code in (0, 1, 2) and (name in self._summed or end.code):
+            self._failed |= end.code != 0
+            if name not in self._summed:
+                self._sum_up(name, "the camera could not be started")
+            return
+        why = f"its process was killed by signal {-end.code}" if end.code < 0 else "its process broke down"
+        self._sum_up(name, why)
+        if self._stopping_s is not None:
+            return
+        self._deaths[name] = 1 if end.lived_s > _STEADY_S else self._deaths[name] + 1
+        wait_s = min(_RESTART_S * 2.0 ** (self._deaths[name] - 1), _RESTART_MAX_S)
+        self._due[name] = time.monotonic() + wait_s
+        status = StreamStatus(
+            "reconnecting", f"{why}; it is started again", attempt=self._deaths[name], wait_s=wait_s
+        )
+        self._tell(name, status)
+
+    def _sum_up(self, name: str, why: str) -> None:
+        """The summary that a process could not write itself, up to the last second of which is known."""
+        last = self.fleet.note_death(name)
+        record = {
+            "type": "summary",
+            "frames": last.get("frames", 0),
+            "face_frames": last.get("face_frames", 0),
+            "skipped": dict(sorted(last.get("skipped", {}).items())),
+            "events": sum(last.get("events", {}).values()),
+            "wall_s": None,
+            "notes": [f"{why}; counted up to the last second that is known of"],
+        }
+        self._publish(of_camera(record, name, time.time()))
+
+    def _tell(self, name: str, status: StreamStatus) -> None:
+        record = of_camera(status_record(status), name, time.time())
+        self.fleet.note(name, record)
+        self._publish(record)
+
+    def _start_due(self) -> None:
+        now_s = time.monotonic()
+        for name in [name for name, due_s in self._due.items() if due_s <= now_s]:
+            del self._due[name]
+            if self._ends_s is None or now_s < self._ends_s:
+                self._start(name)
+
+    def _mind_outlets(self) -> None:
+        """Without anybody who listens there is no use in going on."""
+        if self._stopping_s is None and self._outlets and all(o.is_broken for o in self._outlets):
+            self.stop()
+
+    def _mind_the_end(self) -> None:
+        """Processes end themselves when their time is over; one that does not is ended."""
+        now_s = time.monotonic()
+        late = self._ends_s is not None and now_s > self._ends_s + 2 * _GRACE_S
+        if late or (self._stopping_s is not None and now_s > self._stopping_s + _GRACE_S):
+            self._kill()
+
+    def _kill(self) -> None:
+        for name in self._alive:
+            self._processes[name].kill()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM end the run in order; no process outlives the block."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.stop()
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            self._kill()
+            for number, action in before.items():
+                signal.signal(number, action)
+
+
+@contextmanager
+def _opened(outlets: Sequence[Outlet]) -> Iterator[None]:
+    opened: list[Outlet] = []
+    try:
+        for outlet in outlets:
+            outlet.open()
+            opened.append(outlet)
+        yield
+    finally:
+        deadline_s = time.monotonic() + _OUTLET_GRACE_S
+        for outlet in opened:
+            outlet.close(max(deadline_s - time.monotonic(), 0.5))
+
+
+def _say(record: Record) -> None:
+    """States go to the log too: troubles always, the rest with -v."""
+    if record["type"] != "status":
+        return
+    shown = f"{record['width']}×{record['height']} at {record['fps']:g} fps" if "width" in record else None
+    gap = f"{record['gap_s']:g} s were missed" if "gap_s" in record else None
+    retry = f"trying again in {record['wait_s']:g} s" if "wait_s" in record else None
+    words = [record.get("reason"), shown, gap, retry, record.get("warning")]
+    trouble = record["state"] in ("stalled", "reconnecting", "failed") or "warning" in record or gap
+    line = ", ".join(word for word in words if word)
+    log.log(
+        logging.WARNING if trouble else logging.INFO,
+        "glimpse: %s: %s%s", record["camera"], record["state"], f" ({line})" if line else "",
+    )  # fmt: skip

@@ -1,0 +1,142 @@
+"""The process of one camera: settings come as a line on standard input, records go to standard output.
+
+It stops when its input ends: so no camera outlives its supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from realtime.config import build, parse_config
+from realtime.errors import GlimpseError
+from realtime.live.camera import open_live
+from realtime.live.camera_sink import CameraSink
+from realtime.live.check import check
+from realtime.live.records import of_camera
+from realtime.live.settings import CameraSettings
+from realtime.sinks.records import Record, to_line
+from realtime.sources.live import HungReaders, LiveSource, StreamStatus
+from realtime.types import ModelInfo, RunSummary
+
+CRASHED = 70
+GAUGES_EVERY_S = 1.0
+
+
+class Lines:
+    """Records to the supervisor, from several threads."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._lock = file, threading.Lock()
+
+    def send(self, record: Record) -> None:
+        """Write a record; where nobody listens any more, this process has no purpose."""
+        try:
+            with self._lock:
+                self._file.write(to_line(record))
+                self._file.flush()
+        except OSError:
+            os._exit(CRASHED)
+
+
+def main() -> int:
+    """Run one camera; gives the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when to stop
+    lines = Lines(_own_stdout())
+    job = json.loads(sys.stdin.buffer.readline())
+    name = job["camera"]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()
+    try:
+        camera = build(CameraSettings, job["settings"], name)
+        if job["check"]:
+            lines.send(of_camera(check(camera, stop), name, time.time()))
+            return 0
+        return run_camera(name, camera, job, lines.send, stop)
+    except HungReaders:
+        traceback.print_exc()
+        return CRASHED
+    except GlimpseError as error:
+        failure = {"type": "status", "state": "failed", "reason": " ".join(str(error).split())}
+        lines.send(of_camera(failure, name, time.time()))
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return CRASHED
+
+
+def run_camera(
+    name: str,
+    camera: CameraSettings,
+    job: dict[str, Any],
+    emit: Callable[[Record], object],
+    stop: threading.Event,
+) -> int:
+    """The whole run of a camera: connect, process, summarise; gives the exit code."""
+    from realtime.api import load_recognizer
+    from realtime.pipeline import Pipeline
+    from realtime.process import process
+
+    recognizer = None if job["model"] == "none" else load_recognizer(job["model"], device=job["device"])
+    model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
+    sink = CameraSink(name, emit)
+    with Pipeline(parse_config(job["route"]), recognizer) as pipeline:
+
+        def tell(status: StreamStatus) -> None:
+            sink.tell(status)
+            if status.state in ("stalled", "reconnecting") and not status.warning:
+                for event in pipeline.flush():  # nothing spans a hole
+                    sink.write_event(event)
+
+        with open_live(camera, tell, stop, seconds=job["seconds"]) as source:
+            sink.source = source
+            threading.Thread(target=_report, args=(sink, source, emit, name), daemon=True).start()
+            if source.connect():
+                process(source, pipeline, sink, model=model)
+            else:
+                sink.close(RunSummary(0, 0, 0, notes=source.notes))
+            emit(of_camera(_gauges(sink, source), name, time.time()))
+            return 1 if source.state == "failed" else 0
+
+
+def _report(sink: CameraSink, source: LiveSource, emit: Callable[[Record], object], name: str) -> None:
+    while True:
+        time.sleep(GAUGES_EVERY_S)
+        emit(of_camera(_gauges(sink, source), name, time.time()))
+
+
+def _gauges(sink: CameraSink, source: LiveSource) -> Record:
+    return {
+        "type": "gauges",
+        **sink.gauges.as_record(),
+        "reconnects": source.reconnects,
+        "gap_s": round(source.gap_s, 3),
+        "waiting_s": round(source.waiting_s, 3),
+        "cpu_s": round(time.process_time(), 3),
+    }
+
+
+def _watch_input(stop: threading.Event) -> None:
+    sys.stdin.buffer.read(1)
+    stop.set()
+
+
+def _own_stdout() -> BinaryIO:
+    """Standard output for the records alone: what libraries print goes to standard error."""
+    own = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return own
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # a reader that hangs in a library would hold up, or crash, an ordinary end

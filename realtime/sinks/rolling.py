@@ -1,0 +1,169 @@
+"""Files that grow for as long as a camera runs: whole lines only, whatever happens, and not without end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.errors import ConfigError, OutputError
+from realtime.sinks.files import STDOUT, output_errors
+from realtime.sinks.records import Record, to_line
+
+EVENT_TYPES = ("micro_expression", "macro_expression")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """A rolling file."""
+
+    path: str = STDOUT
+    rotate_mb: float = 100.0
+    """Size from which a new file is begun, MB; 0: never."""
+    keep: int = 9
+    """How many full files are kept as `<path>.1`, the newest, to `<path>.<keep>`."""
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ConfigError("path must name a file")
+        if not (self.rotate_mb >= 0 and 0 <= self.keep <= 9999):
+            raise ConfigError("rotate_mb must be at least 0, keep must lie in 0..9999")
+
+
+class RollingFile:
+    """Appends lines, each with one call to the system and without a buffer of its own.
+
+    So a line is in the file, whole, when `append` returns, also if this process is killed right then. What
+    a crash of the machine left of a last line is cut off when the file is opened.
+    """
+
+    def __init__(self, settings: FileSettings, header: bytes = b"") -> None:
+        """`header`: first line of every file."""
+        self._settings, self._header = settings, header
+        self._path = Path(settings.path)
+        self._fd: int | None = None
+
+    def open(self) -> None:
+        """Open or create the file. Raises `OutputError`."""
+        with output_errors(self._settings.path):
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+            self._fd = os.open(self._path, flags, 0o644)
+            status = os.fstat(self._fd)
+            if stat.S_ISREG(status.st_mode):
+                self._mend(self._fd, status.st_size)
+                if self._header and os.fstat(self._fd).st_size == 0:
+                    self._write(self._header)
+
+    def append(self, line: bytes) -> None:
+        """Write a line that ends in a newline. Raises `OutputError`."""
+        if self._fd is None:
+            self.open()
+        with output_errors(self._settings.path):
+            self._write(line)
+            self._rotate_when_full()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _write(self, line: bytes) -> None:
+        assert self._fd is not None
+        written = os.write(self._fd, line)
+        if written < len(line):  # the disk is full: no half lines
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OutputError(f"{self._settings.path}: the disk is full")
+
+    @staticmethod
+    def _mend(fd: int, size: int) -> None:
+        """Cut off a last line that has no end."""
+        end = size
+        while end > 0:
+            start = max(end - 65536, 0)
+            os.lseek(fd, start, os.SEEK_SET)
+            position = os.read(fd, end - start).rfind(b"\n")
+            if position >= 0:
+                end = start + position + 1
+                break
+            end = start
+        if end < size:
+            os.ftruncate(fd, end)
+
+    def _rotate_when_full(self) -> None:
+        assert self._fd is not None
+        limit = self._settings.rotate_mb * 1e6
+        if not limit or os.fstat(self._fd).st_size < limit:
+            return
+        self.close()
+        names = [self._path, *(Path(f"{self._path}.{n}") for n in range(1, self._settings.keep + 1))]
+        if len(names) == 1:
+            self._path.unlink()
+        for older, newer in reversed(list(zip(names[1:], names[:-1], strict=True))):
+            if newer.exists():
+                os.replace(newer, older)
+        self.open()
+
+
+class LiveJsonLines:
+    """Every record as a line of JSON, into a rolling file or standard output."""
+
+    def __init__(self, settings: FileSettings) -> None:
+        self._is_stdout = settings.path == STDOUT
+        self.name = "standard output" if self._is_stdout else settings.path
+        self._file = RollingFile(settings)
+
+    def open(self) -> None:
+        if not self._is_stdout:
+            self._file.open()
+        elif sys.stdout is None:
+            raise OutputError("standard output is closed; name a file with --out")
+
+    def write(self, record: Record) -> None:
+        if not self._is_stdout:
+            self._file.append(to_line(record))
+            return
+        with output_errors(self.name):
+            sys.stdout.buffer.write(to_line(record))
+            sys.stdout.buffer.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+CSV_COLUMNS = (
+    *("camera", "id", "type", "face", "onset_wall_time", "onset_s", "apex_s", "offset_s", "duration_ms"),
+    *("strength", "label", "probability"),
+)
+
+
+class LiveCsv:
+    """One row per event, with its class and the probability of that."""
+
+    def __init__(self, settings: FileSettings) -> None:
+        self.name = settings.path
+        self._file = RollingFile(settings, header=_csv_line(CSV_COLUMNS))
+
+    def open(self) -> None:
+        self._file.open()
+
+    def write(self, record: Record) -> None:
+        if record["type"] not in EVENT_TYPES:
+            return
+        label = record.get("label")
+        row = {**record, "probability": (record.get("probabilities") or {}).get(label)}
+        cells = ["" if row.get(name) is None else str(row[name]) for name in CSV_COLUMNS]
+        self._file.append(_csv_line(cells))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _csv_line(cells: tuple[str, ...] | list[str]) -> bytes:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue().encode("utf-8", "backslashreplace")

@@ -1,0 +1,334 @@
+"""A live stream that stalls, drops and comes back: one sequence of frames over many connections."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from realtime.errors import SourceError
+from realtime.sources.feed import Feed
+from realtime.sources.moments import FeedClock, Moment, Moments
+from realtime.sources.reader import Reader
+from realtime.types import Frame, StreamInfo, Unreadable
+
+State = Literal["starting", "running", "stalled", "reconnecting", "ended", "failed"]
+
+MIN_USEFUL_FPS = 25.0
+"""Below this a micro-expression of 1/25 s falls between two frames."""
+MAX_HUNG = 8
+_TICK_S = 0.1
+_GRACE_S = 1.0
+_STEADY_S = 10.0
+_WATCH_S = 5.0
+_REPEAT_S = 60.0
+
+
+class HungReaders(SourceError):
+    """So many connections hang for ever that only a new process gets rid of them."""
+
+    exit_code = 75
+
+
+@dataclass(frozen=True, slots=True)
+class LivePolicy:
+    """When to worry, when to give up."""
+
+    stall_s: float = 2.0
+    """Silence after which a stream counts as stalled."""
+    open_timeout_s: float = 8.0
+    read_timeout_s: float = 5.0
+    """Silence after which the connection is given up."""
+    buffer_s: float = 1.0
+    """Time of pictures that may wait before the oldest are dropped."""
+    backoff_s: float = 0.5
+    """First pause before connecting again; it doubles up to `backoff_max_s`, each time cut at random by up
+    to a half."""
+    backoff_max_s: float = 3.0
+    retries: int | None = None
+    """Attempts in a row before the stream counts as failed; None: without end."""
+    seconds: float | None = None
+    """Length of the run, connecting included."""
+    lossless: bool = False
+    """Wait for the pipeline rather than drop: only for files."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """A change in the state of a stream, or a warning about it."""
+
+    state: State
+    reason: str | None = None
+    info: StreamInfo | None = None
+    """What runs; with "running" only."""
+    attempt: int | None = None
+    wait_s: float | None = None
+    """Pause before the next attempt."""
+    gap_s: float | None = None
+    """For how long there were no pictures; with "running" after a break."""
+    warning: str | None = None
+
+
+class LiveSource:
+    """Frames of a live stream, as `FrameSource`, after `connect`.
+
+    `on_status` is told every change of state in the thread that iterates, between two frames. Frames
+    that were dropped because the route was too slow are `Unreadable("dropped")`, and counted in the
+    index. Iteration ends when the stream does, when `stop` is set or when the time is over.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], Feed],
+        policy: LivePolicy,
+        on_status: Callable[[StreamStatus], object],
+        *,
+        stop: threading.Event | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """`name`: to report, without credentials. `connect`: gives a new, unopened connection. `stop`: set
+        from any thread, it ends the stream soon. `seed`: of the jitter."""
+        self._name, self._connect, self._policy, self._tell = name, connect, policy, on_status
+        self._random = random.Random(seed)
+        self._stop = threading.Event() if stop is None else stop
+        self._started_s = time.monotonic()
+        self._clock, self._moments = FeedClock(), Moments()
+        self._reader: Reader | None = None
+        self._hung: list[Reader] = []
+        self._info: StreamInfo | None = None
+        self._state: State = "starting"
+        self._index = 0
+        self._attempt = 0
+        self._silent_since_s: float | None = None
+        self._watch = _LossWatch()
+        self.reconnects = 0
+        """How often the stream was lost and came back."""
+        self.gap_s = 0.0
+        """Time without pictures, s."""
+
+    @property
+    def info(self) -> StreamInfo:
+        """What runs; only after `connect`."""
+        assert self._info is not None, "connect() comes first"
+        return self._info
+
+    @property
+    def state(self) -> State:
+        """Where the stream stands."""
+        return self._state
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was out of the ordinary, one line each."""
+        notes = self._info.notes if self._info else ()
+        if self.reconnects:
+            notes += (f"lost and found again {self.reconnects} times, {self.gap_s:.1f} s without pictures",)
+        return notes + self._watch.notes
+
+    def moment(self, index: int) -> Moment | None:
+        """When frame `index` was captured; None where that is not known any more."""
+        return self._moments.at(index)
+
+    @property
+    def waiting_s(self) -> float:
+        """Age of the oldest picture that waits for the route, s."""
+        return self._reader.buffer.waiting_s if self._reader else 0.0
+
+    def connect(self) -> bool:
+        """Wait for the first picture; False where the run ends before there is one."""
+        self._change(StreamStatus("starting"))
+        return self._establish()
+
+    def __enter__(self) -> LiveSource:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._reader is not None:
+            self._reader.abandon()
+
+    def __iter__(self) -> Iterator[Frame | Unreadable]:
+        while True:
+            yield from self._frames()
+            if self._finish() or not self._establish():
+                return
+
+    def _establish(self) -> bool:
+        """Connect, again and again, until there is a picture."""
+        while not self._is_over():
+            self._reader = Reader(
+                self._connect(), span_s=self._policy.buffer_s, lossless=self._policy.lossless
+            )
+            if self._has_begun(self._reader):
+                self._run(self._reader)
+                return True
+            if self._is_over():
+                break
+            reason = self._reader.error or (
+                "opened, but delivers no picture" if self._reader.info else "does not answer"
+            )
+            if not self._retry(reason):
+                return False
+        if self._reader is not None:
+            self._reader.abandon()
+        self._change(StreamStatus("ended", self._why_over()))
+        return False
+
+    def _has_begun(self, reader: Reader) -> bool:
+        patience_s = self._policy.open_timeout_s + self._policy.read_timeout_s + _GRACE_S
+        while not self._is_over() and time.monotonic() - reader.started_s < patience_s:
+            if reader.buffer.wait(_TICK_S):
+                return True
+            if reader.buffer.is_over:
+                return False
+        return False
+
+    def _retry(self, reason: str) -> bool:
+        """Give the connection up and pause; False where that was the last attempt."""
+        self._let_go()
+        self._attempt += 1
+        if self._policy.retries is not None and self._attempt > self._policy.retries:
+            self._change(StreamStatus("failed", reason, attempt=self._attempt))
+            return False
+        wait_s = min(self._policy.backoff_s * 2.0 ** min(self._attempt - 1, 16), self._policy.backoff_max_s)
+        wait_s *= self._random.uniform(0.5, 1.0)
+        self._change(StreamStatus("reconnecting", reason, attempt=self._attempt, wait_s=wait_s))
+        remaining_s = self._remaining_s()
+        self._stop.wait(wait_s if remaining_s is None else min(wait_s, max(remaining_s, 0.0)))
+        return True
+
+    def _let_go(self) -> None:
+        assert self._reader is not None
+        self._reader.abandon()
+        self._hung = [reader for reader in (*self._hung, self._reader) if reader.is_alive]
+        if len(self._hung) > MAX_HUNG:
+            raise HungReaders(f"{self._name}: {len(self._hung)} connections hang")
+
+    def _run(self, reader: Reader) -> None:
+        """A connection delivers: from here on it is the stream."""
+        seen = reader.info
+        assert seen is not None
+        first = self._info is None
+        self._info = StreamInfo(self._name, seen.width, seen.height, seen.fps, None, seen.notes)
+        self._clock.begin(recorded=seen.finite)
+        self._moments.begin()
+        self._connected_s = time.monotonic()
+        gap_s = None
+        if not first and self._silent_since_s is not None:
+            gap_s = time.monotonic() - self._silent_since_s
+            self.gap_s += gap_s
+            self.reconnects += 1
+        self._change(StreamStatus("running", info=self._info, gap_s=gap_s))
+
+    def _frames(self) -> Iterator[Frame | Unreadable]:
+        """The frames of one connection."""
+        reader = self._reader
+        assert reader is not None
+        heard_s, expected = time.monotonic(), 0
+        while not self._is_over():
+            shot = reader.buffer.take(_TICK_S)
+            silent_s = time.monotonic() - heard_s
+            if shot is None:
+                if reader.buffer.is_over or silent_s > self._policy.read_timeout_s + _GRACE_S:
+                    break
+                if silent_s > self._policy.stall_s and self._state == "running":
+                    self._change(StreamStatus("stalled", f"no picture for {silent_s:.1f} s"))
+                continue
+            if self._state == "stalled":
+                self.gap_s += silent_s
+                self._change(StreamStatus("running", info=self._info, gap_s=silent_s))
+            heard_s = time.monotonic()
+            if heard_s - self._connected_s > _STEADY_S:
+                self._attempt = 0
+            for _ in range(shot.number - expected):
+                yield Unreadable(self._next_index(), "dropped")
+            self._warn_of_loss(shot.number - expected, heard_s)
+            expected = shot.number + 1
+            index = self._next_index()
+            if shot.image is None:
+                yield Unreadable(index, "undecodable")
+            else:
+                time_s = self._clock.stamp(shot)
+                self._moments.add(index, time_s, shot)
+                yield Frame(index, time_s, shot.image)
+        self._silent_since_s = heard_s
+
+    def _finish(self) -> bool:
+        """After a connection's last frame: whether that was all."""
+        assert self._reader is not None
+        reader, info = self._reader, self._reader.info
+        if self._is_over():
+            self._change(StreamStatus("ended", self._why_over()))
+        elif reader.buffer.is_over and reader.error is None and info is not None and info.finite:
+            self._change(StreamStatus("ended", "the recording is over"))
+        elif self._policy.retries == 0:
+            self._change(StreamStatus("ended", reader.error or "the stream ended"))
+        else:
+            reason = reader.error or ("the stream ended" if reader.buffer.is_over else "delivers no pictures")
+            return not self._retry(reason)
+        reader.abandon()
+        return True
+
+    def _warn_of_loss(self, dropped: int, now_s: float) -> None:
+        warning = self._watch.push(now_s, dropped)
+        if warning:
+            self._tell(StreamStatus(self._state, warning=warning))
+
+    def _change(self, status: StreamStatus) -> None:
+        self._state = status.state
+        self._tell(status)
+
+    def _next_index(self) -> int:
+        self._index += 1
+        return self._index - 1
+
+    def _remaining_s(self) -> float | None:
+        if self._policy.seconds is None:
+            return None
+        return self._started_s + self._policy.seconds - time.monotonic()
+
+    def _is_over(self) -> bool:
+        remaining_s = self._remaining_s()
+        return self._stop.is_set() or (remaining_s is not None and remaining_s <= 0)
+
+    def _why_over(self) -> str:
+        return "stopped" if self._stop.is_set() else f"{self._policy.seconds:g} seconds are over"
+
+
+class _LossWatch:
+    """Says when so many frames are dropped that what is left cannot show a micro-expression."""
+
+    def __init__(self) -> None:
+        self._taken: deque[tuple[float, int]] = deque()
+        self._warned_s: float | None = None
+        self._warnings = 0
+
+    def push(self, now_s: float, dropped: int) -> str | None:
+        """A frame was taken after `dropped` were lost; a line where that is too many."""
+        self._taken.append((now_s, dropped))
+        while now_s - self._taken[0][0] > _WATCH_S:
+            self._taken.popleft()
+        span_s = now_s - self._taken[0][0]
+        lost = sum(count for _, count in self._taken)
+        if lost == 0 or span_s < 0.8 * _WATCH_S:
+            return None
+        fps = (len(self._taken) - 1) / span_s
+        if fps >= MIN_USEFUL_FPS or (self._warned_s is not None and now_s - self._warned_s < _REPEAT_S):
+            return None
+        self._warned_s = now_s
+        self._warnings += 1
+        share = lost / (lost + len(self._taken))
+        return (
+            f"this machine is too slow: {share:.0%} of the frames are dropped and {fps:.0f} per second"
+            f" are left; {MIN_USEFUL_FPS:g} is the least for micro-expressions"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not self._warnings:
+            return ()
+        return ("so many frames were dropped that micro-expressions may have been missed",)

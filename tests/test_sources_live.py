@@ -1,0 +1,397 @@
+"""Live sources over feeds that stall, drop, hang and end, and over a real MJPEG feed that does the same."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from live_servers import Raw, mjpeg
+from media import jpeg, picture
+
+from realtime.errors import SourceError
+from realtime.sources.buffer import ShotBuffer
+from realtime.sources.feed import CaptureFeed, Feed, FeedInfo, FeedOptions, Shot, device_number, is_url
+from realtime.sources.live import HungReaders, LivePolicy, LiveSource, StreamStatus
+from realtime.sources.moments import FeedClock, Moments
+from realtime.sources.reader import Reader
+from realtime.types import Frame, Unreadable
+
+QUICK = LivePolicy(stall_s=0.2, open_timeout_s=5.0, read_timeout_s=0.5, backoff_s=0.02, backoff_max_s=0.1)
+
+
+class ScriptedFeed:
+    """A connection that plays a script: pictures by number, "fail" to open, "hang" or "end"."""
+
+    def __init__(self, script: Sequence[Any], released: threading.Event) -> None:
+        self._script = iter(script)
+        self._released = released
+        self._count = -1
+
+    def open(self) -> FeedInfo:
+        first = next(self._script)
+        if first == "fail":
+            raise SourceError("nobody is there")
+        assert isinstance(first, FeedInfo)
+        return first
+
+    def read(self) -> Shot | None:
+        step = next(self._script, "end")
+        if step == "hang":
+            self._released.wait()
+            return None
+        if step == "end":
+            return None
+        self._count += 1
+        image = picture(step) if step is not None else None
+        return Shot(self._count, time.monotonic(), time.time(), math.nan, image)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """Lets go of everything that hangs."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+INFO = FeedInfo(64, 48, 30.0)
+
+
+def scripted(
+    released: threading.Event, *scripts: Sequence[Any], policy: LivePolicy = QUICK
+) -> tuple[LiveSource, list[StreamStatus]]:
+    left = iter(scripts)
+    statuses: list[StreamStatus] = []
+
+    def connect() -> Feed:
+        return ScriptedFeed(next(left, ["fail"]), released)
+
+    return LiveSource("door", connect, policy, statuses.append, seed=1), statuses
+
+
+def states(statuses: list[StreamStatus]) -> list[str]:
+    """Runs of states, warnings left out."""
+    found = [status.state for status in statuses if status.warning is None]
+    return [state for n, state in enumerate(found) if n == 0 or found[n - 1] != state]
+
+
+def policy(**changes: Any) -> LivePolicy:
+    values = {name: getattr(QUICK, name) for name in QUICK.__dataclass_fields__}
+    return LivePolicy(**{**values, **changes})
+
+
+def test_frames_of_all_connections_are_one_sequence(released: threading.Event) -> None:
+    source, statuses = scripted(
+        released, [INFO, 1, 2], ["fail"], [FeedInfo(64, 48, 25.0), 3, 4], policy=policy(retries=3)
+    )
+    with source:
+        assert source.connect()
+        frames = [item for item in source if isinstance(item, Frame)]
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    times = [frame.time_s for frame in frames]
+    assert times == sorted(set(times))
+    assert times[0] == 0.0
+    assert states(statuses) == ["starting", "running", "reconnecting", "running", "reconnecting", "failed"]
+    back = [status for status in statuses if status.state == "running"][1]
+    assert back.gap_s is not None
+    assert back.gap_s > 0
+    assert back.info is not None
+    assert back.info.fps == 25.0
+    assert source.reconnects == 1
+    assert source.gap_s == back.gap_s
+    assert any("lost and found again" in note for note in source.notes)
+
+
+def test_a_first_connection_that_fails_is_tried_again(released: threading.Event) -> None:
+    source, statuses = scripted(released, ["fail"], ["fail"], [INFO, 1], policy=policy(seconds=20.0))
+    with source:
+        assert source.connect()
+        assert next(iter(source)).index == 0
+    assert states(statuses) == ["starting", "reconnecting", "running"]
+    waits = [status.wait_s for status in statuses if status.wait_s is not None]
+    assert 0.01 <= waits[0] <= 0.02
+    assert 0.02 <= waits[1] <= 0.04
+    assert statuses[1].reason == "nobody is there"
+
+
+def test_giving_up(released: threading.Event) -> None:
+    source, statuses = scripted(released, policy=policy(retries=2))
+    with source:
+        assert not source.connect()
+    assert states(statuses) == ["starting", "reconnecting", "failed"]
+    assert statuses[-1].attempt == 3
+
+
+def test_a_feed_that_hangs_is_stalled_then_left_behind(released: threading.Event) -> None:
+    source, statuses = scripted(
+        released, [INFO, 1, "hang"], [INFO, 2], policy=policy(retries=1, read_timeout_s=0.3)
+    )
+    with source:
+        assert source.connect()
+        seen = [item.index for item in source]
+    assert seen == [0, 1]
+    assert states(statuses)[:5] == ["starting", "running", "stalled", "reconnecting", "running"]
+
+
+def test_a_feed_that_hangs_while_it_opens_is_left_behind(released: threading.Event) -> None:
+    class Hanging(ScriptedFeed):
+        def open(self) -> FeedInfo:
+            released.wait()
+            return INFO
+
+    statuses: list[StreamStatus] = []
+    limits = policy(open_timeout_s=0.1, read_timeout_s=0.1, retries=0)
+    with LiveSource("door", lambda: Hanging([], released), limits, statuses.append) as source:
+        assert not source.connect()
+    assert (statuses[-1].state, statuses[-1].reason) == ("failed", "does not answer")
+
+
+def test_too_many_that_hang_ask_for_a_new_process(
+    released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.sources.live.MAX_HUNG", 1)
+    source, _ = scripted(released, *[[INFO, 1, "hang"]] * 3, policy=policy(read_timeout_s=0.1))
+    with source:
+        assert source.connect()
+        with pytest.raises(HungReaders):
+            list(source)
+
+
+def test_a_recording_ends_and_is_not_connected_again(released: threading.Event) -> None:
+    source, statuses = scripted(released, [FeedInfo(64, 48, 30.0, finite=True), 1, 2])
+    with source:
+        assert source.connect()
+        assert [item.index for item in source] == [0, 1]
+    assert states(statuses) == ["starting", "running", "ended"]
+
+
+def test_without_retries_the_end_of_a_stream_is_the_end(released: threading.Event) -> None:
+    source, statuses = scripted(released, [INFO, 1], policy=policy(retries=0))
+    with source:
+        assert source.connect()
+        list(source)
+    assert states(statuses) == ["starting", "running", "ended"]
+
+
+def test_stop_ends_the_stream_from_any_thread(released: threading.Event) -> None:
+    stop = threading.Event()
+    statuses: list[StreamStatus] = []
+    feed = ScriptedFeed([INFO, 1, 2, "hang"], released)
+    with LiveSource("door", lambda: feed, LivePolicy(), statuses.append, stop=stop) as source:
+        assert source.connect()
+        for item in source:
+            if item.index == 1:
+                stop.set()
+    assert (statuses[-1].state, statuses[-1].reason) == ("ended", "stopped")
+
+
+def test_seconds_end_a_run_that_never_connects(released: threading.Event) -> None:
+    source, statuses = scripted(released, policy=policy(seconds=0.2))
+    with source:
+        assert not source.connect()
+    assert (statuses[-1].state, statuses[-1].reason) == ("ended", "0.2 seconds are over")
+
+
+def test_pictures_that_cannot_be_decoded_are_counted(released: threading.Event) -> None:
+    source, _ = scripted(released, [FeedInfo(64, 48, 30.0, finite=True), 1, None, 2])
+    with source:
+        assert source.connect()
+        items = list(source)
+    assert [isinstance(item, Frame) for item in items] == [True, False, True]
+    assert isinstance(items[1], Unreadable)
+    assert items[1].cause == "undecodable"
+
+
+def shot(number: int, arrival_s: float, stamp_s: float = math.nan) -> Shot:
+    return Shot(number, arrival_s, 1000.0 + arrival_s, stamp_s, picture(number % 7))
+
+
+def test_the_buffer_drops_the_oldest_by_time() -> None:
+    buffer = ShotBuffer(1.0)
+    for number in range(40):
+        buffer.put(shot(number, number * 0.1))
+    taken = []
+    while buffer.wait(0.0):
+        item = buffer.take(0.0)
+        assert item is not None
+        taken.append(item.number)
+    assert taken == list(range(29, 40))
+    assert buffer.take(0.0) is None
+    buffer.end()
+    assert buffer.is_over
+
+
+def test_the_buffer_is_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.sources.buffer.MAX_BYTES", 3 * picture(0).nbytes)
+    buffer = ShotBuffer(1000.0)
+    for number in range(10):
+        buffer.put(shot(number, number * 0.1))
+    assert buffer.take(0.0).number == 7  # type: ignore[union-attr]
+
+
+def test_dropped_frames_count_in_the_index_and_are_warned_of(released: threading.Event) -> None:
+    """A route that takes every fifth frame of a fast feed."""
+    statuses: list[StreamStatus] = []
+    now = [0.0]
+
+    class Fast(ScriptedFeed):
+        def read(self) -> Shot | None:
+            item = super().read()
+            if item is None:
+                return None
+            return Shot(item.number * 5, item.arrival_s, item.wall_s, math.nan, item.image)
+
+    feed = Fast([FeedInfo(64, 48, 100.0, finite=True), *range(60)], released)
+    with pytest.MonkeyPatch.context() as patch:
+        source = LiveSource("door", lambda: feed, policy(buffer_s=100.0), statuses.append)
+        with source:
+            assert source.connect()
+            patch.setattr("realtime.sources.live.time.monotonic", lambda: now[0])
+            items = []
+            for item in source:
+                items.append(item)
+                now[0] += 0.1 if isinstance(item, Frame) else 0.0
+    assert [item.index for item in items] == list(range(len(items)))
+    lost = [item for item in items if isinstance(item, Unreadable)]
+    assert {item.cause for item in lost} == {"dropped"}
+    assert len(lost) == 4 * (len(items) - len(lost) - 1)
+    (warning,) = [status.warning for status in statuses if status.warning]
+    assert "80%" in warning
+    assert "10 per second" in warning
+    assert any("may have been missed" in note for note in source.notes)
+
+
+def test_stamps_count_within_a_connection_and_the_clock_between_them() -> None:
+    clock = FeedClock()
+    clock.begin()
+    jittery = [clock.stamp(shot(n, 10.0 + n * 0.1 + 0.03 * (n % 2), 5.0 + n * 0.1)) for n in range(5)]
+    np.testing.assert_allclose(jittery, [0.0, 0.1, 0.2, 0.3, 0.4])
+    clock.begin()
+    again = [clock.stamp(shot(n, 20.0 + n * 0.1, 0.1 * n)) for n in range(3)]
+    np.testing.assert_allclose(again, [10.0, 10.1, 10.2])
+
+
+def test_stamps_that_cannot_be_right_give_way_to_the_clock() -> None:
+    clock = FeedClock()
+    clock.begin()
+    stamps = [0.0, 0.1, 0.1, 50.0, 50.1, math.nan]
+    times = [clock.stamp(shot(n, 3.0 + n * 0.1, stamp)) for n, stamp in enumerate(stamps)]
+    np.testing.assert_allclose(times, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_a_recording_keeps_its_own_times() -> None:
+    clock = FeedClock()
+    clock.begin(recorded=True)
+    stamps = [0.02, 0.12, 0.22]
+    assert [clock.stamp(shot(n, 3.0 + 0.01 * n, stamp)) for n, stamp in enumerate(stamps)] == stamps
+
+
+def test_moments_are_those_of_the_fastest_frame() -> None:
+    moments = Moments()
+    for index, late_s in enumerate((0.05, 0.0, 0.02)):
+        moments.add(index, 0.1 * index, shot(index, 10.0 + 0.1 * index + late_s))
+    third = moments.at(2)
+    assert third is not None
+    assert third.monotonic_s == pytest.approx(10.2)
+    assert third.wall_s == pytest.approx(1010.2)
+    assert moments.at(7) is None
+
+
+def test_bursts_are_taken_at_the_pace_of_their_stamps(released: threading.Event) -> None:
+    """As HLS delivers: a segment at once. Nothing is dropped, though it is far more than the buffer holds."""
+
+    class Burst(ScriptedFeed):
+        def read(self) -> Shot | None:
+            item = super().read()
+            if item is None:
+                return None
+            return Shot(item.number, item.arrival_s, item.wall_s, 0.05 * item.number, item.image)
+
+    reader = Reader(Burst([INFO, *range(30)], released), span_s=0.3)
+    taken = []
+    while not reader.buffer.is_over:
+        item = reader.buffer.take(1.0)
+        if item is not None:
+            taken.append(item.number)
+    assert taken == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("spec", "number"),
+    [("0", 0), ("camera:2", 2), ("/dev/video7", 7), ("film.mp4", None), ("rtsp://0", None), ("12345", None)],
+)
+def test_devices_by_number_and_path(spec: str, number: int | None) -> None:
+    assert device_number(spec) == number
+    assert is_url(spec) == ("://" in spec)
+
+
+# a real feed
+
+JPEGS = [jpeg(picture(seed)) for seed in range(4)]
+LARGE = jpeg(picture(9, 128, 96))
+BEAT = 0.03
+
+
+def beats(*steps: Any) -> list[Any]:
+    return [part for step in steps for part in (step, BEAT)]
+
+
+def capture(url: str) -> Callable[[], Feed]:
+    return lambda: CaptureFeed(url, FeedOptions(open_timeout_s=5.0, read_timeout_s=2.0))
+
+
+def watch(
+    url: str, enough: Callable[[list[Frame], list[StreamStatus]], bool]
+) -> tuple[list[Frame], list[str]]:
+    """Read a feed until it was enough."""
+    stop = threading.Event()
+    statuses: list[StreamStatus] = []
+    frames: list[Frame] = []
+    limits = policy(read_timeout_s=2.0, seconds=90.0)
+    with LiveSource("feed", capture(url), limits, statuses.append, stop=stop) as source:
+        assert source.connect(), statuses
+        for item in source:
+            if isinstance(item, Frame):
+                frames.append(item)
+            if enough(frames, statuses):
+                stop.set()
+    assert statuses[-1].reason == "stopped", "it took too long"
+    return frames, states(statuses)
+
+
+def test_a_feed_that_ends_is_found_again() -> None:
+    with mjpeg(beats(*JPEGS * 10)) as server:
+        frames, seen = watch(server.url, lambda frames, statuses: server.connections > 2 and len(frames) > 60)
+    assert seen[:4] == ["starting", "running", "reconnecting", "running"]
+    assert frames[0].image.shape == (48, 64, 3)
+    assert all(later.time_s > earlier.time_s for earlier, later in pairwise(frames))
+
+
+def test_a_feed_that_hangs_without_closing_is_given_up() -> None:
+    with mjpeg([*beats(*JPEGS * 10), "hang"], beats(*JPEGS * 10)) as server:
+        _, seen = watch(server.url, lambda frames, statuses: states(statuses).count("running") > 2)
+    assert seen[:4] == ["starting", "running", "stalled", "reconnecting"]
+
+
+def test_a_feed_that_sends_garbage_is_survived() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8).tobytes()
+    with mjpeg([Raw(noise)], [*beats(*JPEGS * 8), Raw(noise)], beats(*JPEGS * 20)) as server:
+        frames, seen = watch(server.url, lambda frames, statuses: len(frames) > 50)
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+    assert "running" in seen
+
+
+def test_a_feed_that_changes_size_is_survived() -> None:
+    with mjpeg(beats(*JPEGS * 8, *[LARGE] * 20), beats(*[LARGE] * 40)) as server:
+        frames, _ = watch(server.url, lambda frames, statuses: server.connections > 1 and len(frames) > 50)
+    assert frames[0].image.shape == (48, 64, 3)
+    assert frames[-1].image.shape == (96, 128, 3)
