@@ -39,10 +39,10 @@ def process(
             decided = pipeline.push(frame)
             for row in pipeline.observations:
                 sink.write_frame(row)
-            _write(sink, pipeline, decided)
+            write_decided(sink, pipeline, decided)
             if progress is not None:
                 progress(1)
-        _write(sink, pipeline, pipeline.flush())
+        write_decided(sink, pipeline, pipeline.flush())
         summary = RunSummary(
             **pipeline.counts,
             skipped=pipeline.skipped,
@@ -61,8 +61,11 @@ def process(
     return summary
 
 
-def _write(sink: EventSink, pipeline: Pipeline, decided: Sequence[FacialEvent]) -> None:
-    """Notices come before the events of the same frame: a provisional event before its decision."""
+def write_decided(sink: EventSink, pipeline: Pipeline, decided: Sequence[FacialEvent]) -> None:
+    """Pass on what a push or a flush decided.
+
+    Notices come before the events of the same frame: a provisional event before its decision.
+    """
     for notice in pipeline.notices:
         sink.write_notice(notice)
     for event in decided:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from realtime.live.gauges import Gauges
 from realtime.live.records import of_camera, status_record, wall_time
-from realtime.sinks.records import Record, event_record, stream_record, summary_record
+from realtime.sinks.records import Record, event_record, notice_record, stream_record, summary_record
 from realtime.sources.live import MIN_USEFUL_FPS, LiveSource, StreamStatus
-from realtime.types import FacialEvent, FrameRow, ModelInfo, RunSummary, StreamInfo
+from realtime.types import FacialEvent, FrameRow, ModelInfo, Notice, RunSummary, StreamInfo
 
 
 class CameraSink:
@@ -72,7 +72,6 @@ class CameraSink:
     def write_event(self, event: FacialEvent) -> None:
         """Send an event, with the clock times of its onset."""
         record = event_record(event)
-        record["id"] = f"{self._prefix}-{event.id}"
         onset = self.source.moment(event.key_frames.onset_frame) if self.source else None
         if onset is not None:
             record["onset_wall_time"] = wall_time(onset.wall_s)
@@ -81,6 +80,10 @@ class CameraSink:
             self.gauges.event_delay.add(max(time.monotonic() - apex_s, 0.0))
         self.gauges.events[event.kind] += 1
         self._send(record)
+
+    def write_notice(self, notice: Notice) -> None:
+        """Send a notice."""
+        self._send(notice_record(notice))
 
     def close(self, summary: RunSummary) -> None:
         """Send the summary."""
@@ -99,4 +102,6 @@ class CameraSink:
         self._send(stream_record(info, self._model))
 
     def _send(self, record: Record) -> None:
+        if "id" in record:
+            record["id"] = f"{self._prefix}-{record['id']}"
         self._emit(of_camera(record, self._camera, time.time()))

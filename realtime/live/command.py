@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--retries", type=int, metavar="N", help="attempts to connect again (default: without end)")
     add("--model", metavar="NAME|DIR", help="model bundle (default: default); 'none': no labels")
     add("--device", choices=("auto", "cpu", "cuda"), help="where the network runs")
+    add("--provisional", action="store_true", help="tell movements as soon as they have peaked, too")
     add("--route", metavar="YAML", help="settings of the route, as for `glimpse process --config`")
     outputs = parser.add_argument_group("outputs (JSON Lines to standard output where none is named)")
     add = outputs.add_argument
@@ -105,6 +106,8 @@ def _settings(options: argparse.Namespace) -> LiveSettings:
 
         more["route"] = load_config(options.route)
     settings = replace(settings, outputs=replace(settings.outputs, **chosen), **more)
+    if options.provisional:
+        settings = replace(settings, route=replace(settings.route, provisional=True))
     return with_secrets(settings, list(settings.secrets))
 
 

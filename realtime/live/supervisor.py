@@ -127,6 +127,7 @@ class Supervisor:
             "frames": last.get("frames", 0),
             "face_frames": last.get("face_frames", 0),
             "skipped": dict(sorted(last.get("skipped", {}).items())),
+            "unobservable": {},
             "events": sum(last.get("events", {}).values()),
             "wall_s": None,
             "notes": [f"{why}; counted up to the last second that is known of"],

@@ -83,7 +83,7 @@ def run_camera(
     """The whole run of a camera: connect, process, summarise; gives the exit code."""
     from realtime.api import load_recognizer
     from realtime.pipeline import Pipeline
-    from realtime.process import process
+    from realtime.process import process, write_decided
 
     recognizer = None if job["model"] == "none" else load_recognizer(job["model"], device=job["device"])
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
@@ -93,8 +93,7 @@ def run_camera(
         def tell(status: StreamStatus) -> None:
             sink.tell(status)
             if status.state in ("stalled", "reconnecting") and not status.warning:
-                for event in pipeline.flush():  # nothing spans a hole
-                    sink.write_event(event)
+                write_decided(sink, pipeline, pipeline.flush())  # nothing spans a hole
 
         with open_live(camera, tell, stop, seconds=job["seconds"]) as source:
             sink.source = source
