@@ -6,7 +6,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from offline.datasets.combined import (
     KINDS,
@@ -23,6 +23,7 @@ from offline.datasets.protocols import OWN
 from offline.datasets.protocols import PROTOCOLS as LABEL_PROTOCOLS
 from offline.evidence_cache import EvidenceCache
 from offline.samples import SampleSet, direct_samples, joined, protocol_classes, rendered_samples
+from offline.synthesis.identities import Faces, face_number
 from realtime.errors import UsageError
 
 _PER_CROP = 8
@@ -44,6 +45,8 @@ class SampleChoice:
     """Synthetic subjects, each with a face of its own, of the rendered samples."""
     first_face: int = 0
     """Number of the first face."""
+    kind: Faces = "portrait"
+    """What the faces are made from."""
     datasets: tuple[Source, ...] = ()
     """Datasets instead of synthetic samples."""
     keyframes: KeyFrameChoice = "annotated"
@@ -60,6 +63,7 @@ class SampleChoice:
             "protocol": self.protocol,
             "direct_flow_samples": self.synthetic,
             "rendered_samples": self.rendered,
+            "rendered_faces": self.kind if self.rendered else None,
             "dataset_folder": ", ".join(source.path.name for source in self.datasets) or None,
             "keyframes": self.keyframes if self.datasets else None,
             "samples": len(samples),
@@ -78,6 +82,12 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="K",
         help=f"synthetic subjects (one per {_PER_CROP} drawn and {_PER_FACE} rendered samples)",
+    )
+    add(
+        "--faces",
+        choices=get_args(Faces),
+        default="portrait",
+        help="rendered faces: made from the portrait, painted from nothing, or both in turn (portrait)",
     )
     add(
         "--dataset",
@@ -123,7 +133,9 @@ def sample_choice(args: argparse.Namespace) -> SampleChoice:
     crops = args.identities or max(-(-args.synthetic // _PER_CROP), 1)
     faces = args.identities or max(-(-args.rendered // _PER_FACE), 1)
     protocol = args.protocol or "four"
-    return SampleChoice(protocol, args.synthetic, args.rendered, crops, faces, cache=args.cache)
+    return SampleChoice(
+        protocol, args.synthetic, args.rendered, crops, faces, kind=args.faces, cache=args.cache
+    )
 
 
 def _dataset_choice(args: argparse.Namespace) -> SampleChoice:
@@ -158,7 +170,8 @@ def collect_samples(choice: SampleChoice, seed: int) -> Collected:
     if choice.synthetic:
         sets.append(direct_samples(choice.synthetic, seed, classes, choice.crops))
     if choice.rendered:
-        people = range(choice.first_face, choice.first_face + choice.faces)
+        indices = range(choice.first_face, choice.first_face + choice.faces)
+        people = [face_number(index, choice.kind) for index in indices]
         each = -(-choice.rendered // choice.faces)
         drawn = rendered_samples(people, each, seed, classes, cache)
         sets.append(drawn.subset(range(choice.rendered)))

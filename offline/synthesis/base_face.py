@@ -37,6 +37,8 @@ class BaseFace:
     """(960, 1000) 0..1, read-only: how much of each pixel is the person."""
     landmarks: F64
     """(468, 2), read-only: mediapipe's face mesh in face units."""
+    depth: F64
+    """(468,), read-only: how far each landmark stands out, as the mesh estimates it, face units."""
 
 
 @lru_cache(maxsize=4)
@@ -53,9 +55,10 @@ def load_base_face(path: Path | None = None) -> BaseFace:
         photo, to_base, SIZE_PX, flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
     )
     image = np.asarray(warped, dtype=np.uint8)
-    levelled = landmarks @ to_base[:, :2].T + to_base[:, 2]
+    levelled = landmarks[:, :2] @ to_base[:, :2].T + to_base[:, 2]
     units = (levelled - ORIGIN_PX) / UNIT_PX
-    return BaseFace(readonly(image), readonly(_find_person(image)), readonly(units))
+    depth = landmarks[:, 2] * -np.hypot(*to_base[0, :2]) / UNIT_PX
+    return BaseFace(readonly(image), readonly(_find_person(image)), readonly(units), readonly(depth))
 
 
 def _read_photo(path: Path | None) -> U8:
@@ -69,11 +72,11 @@ def _read_photo(path: Path | None) -> U8:
 
 
 def _find_landmarks(photo: U8, name: str) -> F64:
-    """Face mesh (468, 2) in pixels of the photo; the face is enlarged first, so that it is precise."""
+    """Face mesh (468, 3) in pixels of the photo; the face is enlarged first, so that it is precise."""
     coarse = _mesh(photo)
     if coarse is None:
         raise DataError(f"no face found in {name}: give a frontal portrait with the face well visible")
-    low, high = coarse.min(axis=0), coarse.max(axis=0)
+    low, high = coarse[:, :2].min(axis=0), coarse[:, :2].max(axis=0)
     margin = 0.5 * (high - low)
     left, top = np.maximum(low - margin, 0).astype(int)
     right, bottom = (high + margin).astype(int)
@@ -81,7 +84,7 @@ def _find_landmarks(photo: U8, name: str) -> F64:
     scale = max(1.0, 640.0 / max(crop.shape[:2]))
     enlarged = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_LANCZOS4)
     fine = _mesh(np.asarray(enlarged, dtype=np.uint8))
-    return coarse if fine is None else fine / scale + (left, top)
+    return coarse if fine is None else fine / scale + (left, top, 0.0)
 
 
 def _mesh(image: U8) -> F64 | None:
@@ -90,12 +93,12 @@ def _mesh(image: U8) -> F64 | None:
         points = mesh.landmarks(image)
     finally:
         mesh.close()
-    return None if points is None else points[:, :2].astype(np.float64)
+    return None if points is None else points.astype(np.float64)
 
 
 def _levelling(landmarks: F64) -> F64:
     """Similarity (2, 3) from the photo to the levelled portrait."""
-    left, right = eye_centres(landmarks)
+    left, right = eye_centres(landmarks[:, :2])
     along = (left - right) / np.hypot(*(left - right)) ** 2 * UNIT_PX
     linear = np.array([[along[0], along[1]], [-along[1], along[0]]])
     shift = np.array(ORIGIN_PX) - linear @ ((left + right) / 2)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
-from offline.synthesis.identities import make_identity
+from offline.synthesis.identities import Faces, face_number, make_identity
 from offline.synthesis.recipes import FOUR_CLASSES, MIXTURES
 from offline.synthesis.stream import CALM, NO_CONFOUNDERS, Confounders, StreamPlan, SyntheticStream
 from offline.synthesis.truth import Truth
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--face", type=Path, metavar="IMAGE", help="portrait to start from; default: scikit-image's astronaut"
     )
+    add(
+        "--faces",
+        choices=get_args(Faces),
+        default="portrait",
+        help="made from the portrait, painted from nothing, or both in turn (portrait)",
+    )
     add("--identity", type=int, metavar="I", help="identity of every stream; default: another one for each")
     add("--seed", type=int, default=0, metavar="S", help="seed of the first stream, counted up (0)")
     add("--events", type=int, default=5, metavar="N", help="micro-expressions per stream (5)")
@@ -54,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--count is {args.count}: use 1 or more")
     if args.identity is not None and args.identity < 0:
         raise UsageError(f"--identity is {args.identity}: use 0 or more")
+    if args.face is not None and args.faces != "portrait":
+        raise UsageError("--face is a portrait: --faces painted and both go without it")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,8 +83,9 @@ def _write_stream(args: argparse.Namespace, number: int) -> _Written:
     seed = args.seed + number
     if seed < 0:
         raise UsageError(f"--seed is {args.seed}: use 0 or more")
+    index = seed if args.identity is None else args.identity
     plan = StreamPlan(
-        identity=make_identity(seed if args.identity is None else args.identity, args.face),
+        identity=make_identity(face_number(index, args.faces), args.face),
         seconds=args.seconds,
         fps=args.fps,
         width=args.width,

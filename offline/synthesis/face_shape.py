@@ -86,6 +86,8 @@ OVAL = _GROUPS["oval"]
 """The outline of the face, in order."""
 INNER_LIPS = _GROUPS["lips_inner"]
 """The outline of the mouth's opening, in order."""
+OUTER_LIPS = _GROUPS["lips_outer"]
+"""The outline of the lips, in order."""
 
 _CONTROL = tuple(dict.fromkeys(index for group in _GROUPS.values() for index in group))
 _RING_RADIUS = 2.45
@@ -168,6 +170,28 @@ class FaceShape:
         return np.asarray(
             0.1 * reach * (self.mouth_opening - 1.0) + 0.12 * reach * (self.lip_thickness - 1.0)
         )
+
+
+NEUTRAL = FaceShape(
+    mirrored=False,
+    jaw_width=1.0,
+    chin_length=0.0,
+    cheek_width=1.0,
+    forehead_height=0.0,
+    eye_spacing=0.0,
+    eye_size=1.0,
+    eye_tilt=0.0,
+    brow_height=0.0,
+    brow_tilt=0.0,
+    nose_width=1.0,
+    nose_length=0.0,
+    mouth_width=1.0,
+    mouth_height=0.0,
+    lip_thickness=1.0,
+    mouth_opening=1.0,
+    smile=0.0,
+)
+"""The shape that changes nothing."""
 
 
 def draw_shape(rng: np.random.Generator) -> FaceShape:

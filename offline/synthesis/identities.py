@@ -1,30 +1,39 @@
-"""Synthetic identities: one portrait turned into many plausible faces by seed.
+"""Synthetic identities by number: a portrait turned into many plausible faces, and painted faces.
 
-Shape, complexion, hair, clothes, skin texture, light, sharpness and background change; nothing of it
-is a picture of another person.
+Of the portrait, shape, complexion, hair, clothes, skin texture, light, sharpness and background change.
+Numbers from `PAINTED_FROM` on are faces painted from nothing. None is a picture of another person.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from offline.synthesis.base_face import ORIGIN_PX, SIZE_PX, UNIT_PX, load_base_face
+from offline.synthesis.canonical import canonical_face
 from offline.synthesis.face_shape import (
     INNER_LIPS,
     LOWER_LIDS,
     OVAL,
     UPPER_LIDS,
+    FaceShape,
     ShapeWarp,
     draw_shape,
     warp_shape,
 )
+from offline.synthesis.painted_face import paint_face
 from realtime.types import F32, F64, U8, readonly
+
+PAINTED_FROM = 1_000_000
+"""Number of the first identity that is painted instead of made from the portrait."""
+
+Faces = Literal["portrait", "painted", "both"]
 
 _EYES = [(*UPPER_LIDS[side], *LOWER_LIDS[side][-2:0:-1]) for side in ("left", "right")]
 
@@ -48,12 +57,23 @@ class Identity:
     origin_px: tuple[float, float] = ORIGIN_PX
 
 
+def face_number(index: int, faces: Faces) -> int:
+    """Number of the `index`-th identity of a kind; "both" takes portrait and painted ones in turn."""
+    painted = faces == "painted" or (faces == "both" and index % 2 == 1)
+    return PAINTED_FROM + index if painted else index
+
+
 @lru_cache(maxsize=32)
 def make_identity(number: int, face: Path | None = None) -> Identity:
-    """Make identity `number` (>= 0) of a portrait; the same number gives the same face.
+    """Make identity `number` (>= 0); the same number gives the same face.
 
-    Raises DataError where `face` is no picture or shows no face.
+    Below `PAINTED_FROM` it is made from the portrait `face`, or the built-in one. Raises DataError where
+    `face` is no picture or shows no face.
     """
+    return _from_portrait(number, face) if number < PAINTED_FROM else _painted(number)
+
+
+def _from_portrait(number: int, face: Path | None) -> Identity:
     base = load_base_face(face)
     rng = np.random.default_rng([number, 77])
     shape = draw_shape(rng)
@@ -67,6 +87,36 @@ def make_identity(number: int, face: Path | None = None) -> Identity:
         person=readonly(np.clip(person, 0.0, 1.0).astype(np.float32)),
         backdrop=readonly(draw_backdrop(rng)),
         lids=readonly(_lids(warp, shape.mirrored)),
+    )
+
+
+def _painted(number: int) -> Identity:
+    rng = np.random.default_rng([number, 78])
+    face = paint_face(rng)
+    shape = _draw_painted_shape(rng)
+    warp = warp_shape(shape, canonical_face().landmarks, SIZE_PX, np.array(ORIGIN_PX), UNIT_PX)
+    person = np.clip(_sample(face.person, warp), 0.0, 1.0)
+    skin = np.clip(_fill(warp, OVAL) - _openings(warp), 0.0, 1.0)
+    image = _sharpen(rng, _sample(face.image, warp)) * _light(rng)[..., None]
+    image = image + (_texture(rng, skin) * 255.0 / 100.0)[..., None]
+    return Identity(
+        name=f"identity-{number:04d}",
+        image=readonly(np.clip(image, 0, 255).astype(np.uint8)),
+        person=readonly(person.astype(np.float32)),
+        backdrop=readonly(draw_backdrop(rng)),
+        lids=readonly(_lids(warp, shape.mirrored)),
+    )
+
+
+def _draw_painted_shape(rng: np.random.Generator) -> FaceShape:
+    """As for the portrait, but from a mouth that is at rest already."""
+    return replace(
+        draw_shape(rng),
+        mouth_width=float(rng.uniform(0.86, 1.16)),
+        mouth_height=float(rng.uniform(-0.06, 0.06)),
+        mouth_opening=float(rng.uniform(0.3, 1.4)),
+        lip_thickness=float(rng.uniform(0.7, 1.6)),
+        smile=float(rng.uniform(-0.03, 0.06)),
     )
 
 
