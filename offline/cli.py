@@ -17,6 +17,7 @@ COMMANDS = {
         "offline.plant_command",
         "plant known movements into your own footage and see how many are found",
     ),
+    "figures": ("offline.figures_command", "draw the figures of an evaluation anew"),
     "spot": ("offline.spot_command", "measure spotting on streams with truth"),
 }
 

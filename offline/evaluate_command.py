@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from offline.calibration import calibration_results
 from offline.datasets.combined import Collected
-from offline.loso import leave_out, pooled_probabilities, summarise
+from offline.figures_command import draw_and_tell
+from offline.loso import leave_out, pooled_probabilities, subject_results, summarise
 from offline.methods import make_method, method_names
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.results import (
@@ -47,19 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="what the bundle runs on (cpu)")
     add("--config", type=Path, metavar="YAML", help="the method's settings, the same in every fold")
     add("--groups", type=int, metavar="N", help="leave out N groups of subjects, not one subject at a time")
-    add("--jobs", type=int, default=1, metavar="N", help="folds in parallel (1)")
+    add("--jobs", type=int, metavar="N", help="folds in parallel on this machine (1)")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="folds on the Dask cluster with this scheduler: tcp://host:8786",
+    )
     add("--seed", type=int, metavar="S", help="seed of samples and training (0)")
+    add("--no-figures", action="store_true", help="draw no figures")
     add("--out", type=Path, default=Path("results"), metavar="DIR", help="folder for the results (results)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write the results and print the figures; returns the exit code."""
-    if args.jobs < 1:
+    if args.jobs is not None and args.jobs < 1:
         raise UsageError(f"--jobs is {args.jobs}: use 1 or more")
     if args.seed is not None and args.seed < 0:
         raise UsageError(f"--seed is {args.seed}: use 0 or more")
-    if args.bundle and (args.method or args.config or args.groups):
-        raise UsageError("--bundle scores a ready model: --method, --config and --groups go without it")
+    if args.scheduler and args.jobs is not None:
+        raise UsageError("--scheduler uses every worker of the cluster: leave --jobs out")
+    if args.bundle and (args.method or args.config or args.groups or args.scheduler):
+        raise UsageError(
+            "--bundle scores a ready model: --method, --config, --groups and --scheduler go without it"
+        )
     choice = sample_choice(args)
     collected, results, probabilities = (
         _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
@@ -76,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     write_excluded(args.out, choice, collected)
     _print_figures(results)
     print(f"wrote {args.out / RESULTS} and {args.out / PREDICTIONS}")
+    if not args.no_figures:
+        draw_and_tell(args.out)
     return 0
 
 
@@ -93,7 +107,9 @@ def score_probabilities(
     return {
         **score_recognition(samples.labels, predicted, samples.classes).as_dict(),
         "interval_95": asdict(interval),
+        **calibration_results(samples.labels, mapped),
         "classes": list(samples.classes),
+        "subject_results": subject_results(samples, predicted),
         "model_classes": list(classes),
     }
 
@@ -132,7 +148,7 @@ def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collecte
     collected = collect_samples(choice, seed)
     samples = collected.samples
     open_folder(args.out)
-    folds = leave_out(samples, method, seed, args.jobs, args.groups, args.out / FOLDS)
+    folds = leave_out(samples, method, seed, args.jobs or 1, args.groups, args.out / FOLDS, args.scheduler)
     results = {
         **summarise(samples, folds, seed),
         "method": method.name,
@@ -150,6 +166,23 @@ def _print_figures(results: dict[str, Any]) -> None:
         f"UF1 {results['uf1']:.3f} (95 % over subjects {low:.3f}..{high:.3f}), UAR {results['uar']:.3f}, "
         f"weighted F1 {results['weighted_f1']:.3f}"
     )
+    print(_calibration_line(results))
     if len(results["per_dataset"]) > 1:
         for name, part in results["per_dataset"].items():
             print(f"  {name}: {part['total_samples']} samples, UF1 {part['uf1']:.3f}, UAR {part['uar']:.3f}")
+
+
+def _calibration_line(results: dict[str, Any]) -> str:
+    """Calibration, and what it would give to leave the least sure fifth without a label."""
+    about = (
+        f"expected calibration error {results['expected_calibration_error']:.3f}, "
+        f"Brier score {results['brier_score']:.3f}, AURC {results['risk_coverage']['aurc']:.3f}"
+    )
+    points = [point for point in results["risk_coverage"]["table"] if point["coverage"] <= 0.85]
+    if not points:
+        return about
+    point = points[0]
+    return about + (
+        f"; with {100 * (1 - point['coverage']):.0f} % uncertain (below {point['threshold']:.2f}) "
+        f"the accuracy is {1 - point['risk']:.3f}"
+    )

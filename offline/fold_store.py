@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,7 @@ from numpy.typing import NDArray
 
 from offline.methods.base import Curve, Method
 from offline.samples import SampleSet
-from offline.versions import library_versions
-from realtime import __version__
+from offline.versions import all_versions
 from realtime.errors import OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
 from realtime.sinks.files import OutputFile
@@ -31,6 +32,13 @@ class FoldResult:
     probabilities: F64
     """(samples, classes)."""
     curve: Curve
+    timing: Mapping[str, float]
+    """Seconds by what they were spent on; they add up to the fold's."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the fold took."""
+        return math.fsum(self.timing.values())
 
 
 def fingerprint(samples: SampleSet, method: Method, seed: int) -> str:
@@ -43,7 +51,7 @@ def fingerprint(samples: SampleSet, method: Method, seed: int) -> str:
         "settings": asdict(method.settings),
         "seed": seed,
         "feature_spec": FEATURE_SPEC_ID,
-        "versions": {"glimpse": __version__, **library_versions()},
+        "versions": all_versions(),
         "classes": samples.classes,
         "subjects": samples.subjects,
         "shapes": [samples.flows.shape, samples.frames.shape],
@@ -79,8 +87,9 @@ class FoldStore:
                 np.array(data["indices"], dtype=np.intp),
                 np.array(data["probabilities"], dtype=np.float64),
                 tuple(data["curve"]),
+                {str(name): float(seconds) for name, seconds in data["timing"].items()},
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def save(self, result: FoldResult) -> None:
@@ -91,6 +100,7 @@ class FoldStore:
             "indices": result.indices.tolist(),
             "probabilities": result.probabilities.tolist(),
             "curve": list(result.curve),
+            "timing": dict(result.timing),
         }
         file = OutputFile(self._path(result.subjects))
         try:

@@ -8,35 +8,33 @@ samples to predict come without labels and without names.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-from tqdm import tqdm
 
+from offline.calibration import calibration_results
+from offline.cluster import cluster, on_worker
 from offline.fold_store import FoldResult, FoldStore, fingerprint
 from offline.methods.base import Method
 from offline.metrics import bootstrap_over_subjects, score_recognition
+from offline.progress import FoldProgress
 from offline.samples import SampleSet
+from offline.timing import part, timed_parts
+from offline.versions import all_versions
 from realtime.errors import DataError, UsageError
 from realtime.types import F64, readonly
 
 
-def evaluate_loso(
-    samples: SampleSet,
-    method: Method,
-    seed: int = 0,
-    jobs: int = 1,
-    groups: int | None = None,
-    folder: Path | None = None,
-) -> dict[str, Any]:
+def evaluate_loso(samples: SampleSet, method: Method, seed: int = 0, **options: Any) -> dict[str, Any]:
     """`leave_out`, scored by `summarise`."""
-    return summarise(samples, leave_out(samples, method, seed, jobs, groups, folder), seed)
+    return summarise(samples, leave_out(samples, method, seed, **options), seed)
 
 
 def leave_out(
@@ -46,26 +44,33 @@ def leave_out(
     jobs: int = 1,
     groups: int | None = None,
     folder: Path | None = None,
+    scheduler: str | None = None,
 ) -> list[FoldResult]:
     """Leave one subject out at a time, or one of `groups` groups of subjects.
 
     Every fold is fitted on the other subjects alone, with settings fixed beforehand. The results do not
-    depend on `jobs`, the number of processes. With a `folder` every finished fold is kept in it, and
-    those kept there by a run of the same method, settings, seed and data are not fitted again.
+    depend on `jobs`, the number of processes, nor on the cluster whose `scheduler` is given in place of
+    them (its address). With a `folder` every fold is kept in it as soon as it is finished, and those kept
+    there by a run of the same method, settings, seed and data are not fitted again.
 
-    Raises UsageError for fewer than two subjects, DataError where the samples do not suit the method.
+    Raises UsageError for fewer than two subjects, DataError where the samples do not suit the method,
+    ClusterError where the cluster fails.
     """
     people = _groups(samples, groups)
     store = FoldStore(folder, fingerprint(samples, method, seed)) if folder is not None else None
     kept = {group: store.load(group) if store else None for group in people}
     missing = [group for group in people if kept[group] is None]
-    work = (delayed(_fold)(samples, method, seed, group, store) for group in missing)
-    done: Iterator[FoldResult] = iter(Parallel(n_jobs=jobs, return_as="generator")(work))
+    before = [result.seconds for result in kept.values() if result is not None]
     try:
-        for result in tqdm(
-            done, total=len(people), initial=len(people) - len(missing), unit="fold", disable=None
+        with (
+            _workers(samples, jobs, scheduler, len(missing)) as workers,
+            FoldProgress(len(people), before, workers) as progress,
         ):
-            kept[result.subjects] = result
+            for result in _folds(samples, method, seed, missing, scheduler is not None):
+                kept[result.subjects] = result
+                if store is not None:
+                    store.save(result)
+                progress.update(result.seconds)
     except KeyboardInterrupt:
         if store is None:
             raise
@@ -85,15 +90,34 @@ def pooled_probabilities(samples: SampleSet, results: Sequence[FoldResult]) -> F
 
 def summarise(samples: SampleSet, results: Sequence[FoldResult], seed: int) -> dict[str, Any]:
     """JSON-ready results of all folds together (MEGC 2019: pooled predictions are scored once)."""
-    predicted = pooled_probabilities(samples, results).argmax(axis=1)
+    probabilities = pooled_probabilities(samples, results)
+    predicted = probabilities.argmax(axis=1)
     interval = bootstrap_over_subjects(samples.labels, predicted, samples.subjects, samples.classes, seed)
     return {
         **score_recognition(samples.labels, predicted, samples.classes).as_dict(),
         "interval_95": asdict(interval),
+        **calibration_results(samples.labels, probabilities),
         "classes": list(samples.classes),
         "subject_results": subject_results(samples, predicted),
         "training_curves": {" ".join(result.subjects): list(result.curve) for result in results},
         "seed": seed,
+        "timing": timing(results),
+    }
+
+
+def timing(results: Sequence[FoldResult]) -> dict[str, Any]:
+    """Seconds of every fold, by what they were spent on, and of all folds together."""
+    totals = [result.seconds for result in results]
+    parts = sorted({name for result in results for name in result.timing})
+    return {
+        "folds_s": float(sum(totals)),
+        "median_fold_s": float(np.median(totals)),
+        "spent_on_s": {
+            name: float(sum(result.timing.get(name, 0.0) for result in results)) for name in parts
+        },
+        "per_fold": {
+            " ".join(result.subjects): {"seconds": result.seconds, **result.timing} for result in results
+        },
     }
 
 
@@ -129,18 +153,44 @@ def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
     return [tuple(people[start::count]) for start in range(count)]
 
 
-def _fold(
-    samples: SampleSet, method: Method, seed: int, people: tuple[str, ...], store: FoldStore | None
-) -> FoldResult:
+@contextmanager
+def _workers(samples: SampleSet, jobs: int, scheduler: str | None, folds: int) -> Iterator[Callable[[], int]]:
+    """Let joblib use processes or the cluster; yields how many folds run side by side."""
+    if scheduler is None or not folds:
+        with parallel_config(backend="loky", n_jobs=jobs):
+            yield lambda: jobs
+    else:
+        with cluster(scheduler, [samples]) as workers:
+            yield workers
+
+
+def _folds(
+    samples: SampleSet, method: Method, seed: int, people: Sequence[tuple[str, ...]], remote: bool
+) -> Iterator[FoldResult]:
+    """Folds as they get finished."""
+    work = [(samples, method, seed, group) for group in people]
+    if remote:
+        versions = all_versions()
+        calls = (delayed(on_worker)(versions, _fold, *arguments) for arguments in work)
+    else:
+        calls = (delayed(_fold)(*arguments) for arguments in work)
+    # a batch of several would hold back folds that are finished
+    parallel = Parallel(
+        return_as="generator_unordered", batch_size=1, pre_dispatch="all" if remote else "2*n_jobs"
+    )
+    yield from parallel(calls)
+
+
+def _fold(samples: SampleSet, method: Method, seed: int, people: tuple[str, ...]) -> FoldResult:
     out = np.isin(np.array(samples.subjects), people)
     indices = np.flatnonzero(out)
-    with threadpool_limits(1):  # sums over several threads depend on their number
+    # sums over several threads depend on their number, and a fold must not hand work to other workers
+    with timed_parts() as seconds, parallel_config(backend="sequential"), threadpool_limits(1):
         try:
-            fitted = copy.deepcopy(method).fit(samples.subset(np.flatnonzero(~out)), seed)
+            with part("fit"):
+                fitted = copy.deepcopy(method).fit(samples.subset(np.flatnonzero(~out)), seed)
         except DataError as error:
             raise DataError(f"without {', '.join(people)}: {error}") from error
-        probabilities = fitted.predict_proba(unlabelled(samples.subset(indices)))
-    result = FoldResult(people, indices, probabilities, fitted.curve)
-    if store is not None:
-        store.save(result)
-    return result
+        with part("predict"):
+            probabilities = fitted.predict_proba(unlabelled(samples.subset(indices)))
+    return FoldResult(people, indices, probabilities, fitted.curve, seconds)

@@ -3,6 +3,7 @@
 results.json      figures, settings, data, versions, and the SHA-256 of predictions.csv
 predictions.csv   sample, subject, dataset, true, predicted, and p_<class> of every class
 excluded.csv      of datasets: every clip that was left out, and why
+figures/          drawn from both
 folds/            finished folds of a leave-one-subject-out run
 """
 
@@ -29,6 +30,8 @@ from realtime.types import F64
 RESULTS = "results.json"
 PREDICTIONS = "predictions.csv"
 FOLDS = "folds"
+TIMES = ("timestamp", "timing")
+"""Entries of a results file that differ between two runs of the same samples, settings and seed."""
 _COLUMNS = ("sample", "subject", "dataset", "true", "predicted")
 
 
@@ -43,6 +46,8 @@ class Predictions:
     subjects: tuple[str, ...]
     true: NDArray[np.intp]
     predicted: NDArray[np.intp]
+    probabilities: F64
+    """(n, classes)."""
 
 
 def scores_per_dataset(samples: SampleSet, predicted: NDArray[np.intp]) -> dict[str, Any]:
@@ -99,7 +104,15 @@ def open_folder(folder: Path) -> None:
 
 
 def read_predictions(folder: Path) -> Predictions:
-    """Read an evaluation back. Raises DataError where the folder holds none, or its files disagree."""
+    """Predictions of an evaluation. Raises DataError as `read_evaluation` does."""
+    return read_evaluation(folder)[1]
+
+
+def read_evaluation(folder: Path) -> tuple[dict[str, Any], Predictions]:
+    """Read an evaluation back: what results.json holds, and the predictions.
+
+    Raises DataError where the folder holds none, or its files disagree.
+    """
     try:
         about = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         data = (folder / PREDICTIONS).read_bytes()
@@ -107,18 +120,20 @@ def read_predictions(folder: Path) -> Predictions:
             raise DataError(f"{RESULTS} and {PREDICTIONS} in {folder} are of different runs: evaluate again")
         rows = list(csv.DictReader(io.StringIO(data.decode())))
         classes = tuple(about["classes"])
-        return Predictions(
+        predictions = Predictions(
             str(folder),
             about.get("method") or about["bundle"]["name"],
             classes,
             tuple(row["subject"] for row in rows),
             np.array([classes.index(row["true"]) for row in rows], dtype=np.intp),
             np.array([classes.index(row["predicted"]) for row in rows], dtype=np.intp),
+            np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"no evaluation in {folder}: make one with glimpse-offline evaluate --out {folder}"
         ) from error
+    return about, predictions
 
 
 def _predictions_csv(samples: SampleSet, probabilities: F64) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from realtime import __version__
+
 _LIBRARIES = ("torch", "scikit-learn", "scikit-image", "numpy", "scipy", "opencv-python", "skops")
 
 
@@ -16,3 +18,8 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def all_versions() -> dict[str, str]:
+    """The same with glimpse's own."""
+    return {"glimpse": __version__, **library_versions()}

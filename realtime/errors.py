@@ -7,6 +7,7 @@
     ├── FaceModelError           the face tracker cannot start on this machine
     ├── BundleError              a model bundle that is missing, damaged or of another feature spec
     ├── DeviceError              the asked-for execution provider is not available
+    ├── ClusterError             a cluster that cannot be reached, or that lost work
     ├── OutputError              a result that cannot be written
     └── DataError                a dataset, label file or truth file that cannot be used
 
@@ -46,6 +47,10 @@ class BundleError(GlimpseError):
 
 class DeviceError(GlimpseError):
     """The execution provider that was asked for is not available."""
+
+
+class ClusterError(GlimpseError):
+    """A cluster cannot be reached, has no worker, or lost work."""
 
 
 class OutputError(GlimpseError):

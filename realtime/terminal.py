@@ -40,7 +40,7 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
     verbose = any(a in ("-v", "--verbose") for a in arguments)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
     for chatty in ("matplotlib", "PIL", "jax", "absl"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     try:
         options = parser.parse_args(arguments)
         command: Command = options.command

@@ -19,6 +19,7 @@ from offline.fold_store import FoldStore, fingerprint
 from offline.loso import evaluate_loso, leave_out, pooled_probabilities, unlabelled
 from offline.methods import make_method
 from offline.methods.base import FittedDecision
+from offline.results import TIMES
 from offline.samples import FOUR_CLASSES, SampleSet, direct_samples, sample_set
 from realtime.errors import DataError, OutputError, UsageError
 
@@ -181,6 +182,12 @@ def test_results_hold_everything_and_add_up(samples):
     by_subject = sum(r["accuracy"] * r["samples"] for r in results["subject_results"].values())
     assert by_subject == pytest.approx(right)
     assert [len(curve) for curve in results["training_curves"].values()] == [2, 2, 2]
+    spent = results["timing"]
+    assert set(spent["per_fold"]) == set(samples.subjects)
+    for fold in spent["per_fold"].values():
+        assert fold.pop("seconds") == pytest.approx(sum(fold.values()))
+        assert {"fit", "predict"} <= set(fold)
+    assert spent["folds_s"] == pytest.approx(sum(spent["spent_on_s"].values()))
     json.dumps(results)
 
 
@@ -284,7 +291,8 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert len(list(folds.glob("*.json"))) == 5
     one, two = (json.loads((tmp_path / out / "results.json").read_text()) for out in ("killed", "whole"))
-    del one["timestamp"], two["timestamp"]
+    for name in TIMES:
+        del one[name], two[name]
     assert one == two
     first, second = ((tmp_path / out / "predictions.csv").read_bytes() for out in ("killed", "whole"))
     assert first == second

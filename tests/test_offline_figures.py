@@ -1,0 +1,83 @@
+"""Figures of an evaluation: all of them, self-contained, the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+
+import cv2
+import numpy as np
+
+from offline import cli
+from offline.calibration import calibration_results
+from offline.figures import DRAWINGS, draw_figures
+from offline.loso import subject_results
+from offline.metrics import score_recognition
+from offline.results import read_evaluation, write_results
+from offline.samples import MEGC_CLASSES, sample_set
+
+
+def evaluation(folder, people, curves):
+    """The results of a made-up evaluation."""
+    rng = np.random.default_rng(1)
+    count = 4 * people
+    true = rng.integers(0, 3, count)
+    rows = rng.dirichlet((1.0, 1.0, 1.0), count) + 0.8 * np.eye(3)[true] * rng.random((count, 1))
+    rows /= rows.sum(axis=1, keepdims=True)
+    owners = [f"sub{i % people:02d}" for i in range(count)]
+    samples = sample_set(np.zeros((count, 3, 2, 64, 64), np.float32), true, MEGC_CLASSES, owners)
+    predicted = rows.argmax(axis=1)
+    curve = [{"epoch": float(n), "loss": 1.0 / n, "accuracy": 1.0 - 0.5 / n} for n in range(1, curves + 1)]
+    results = {
+        **score_recognition(true, predicted, MEGC_CLASSES).as_dict(),
+        **calibration_results(true, rows),
+        "classes": list(MEGC_CLASSES),
+        "subject_results": subject_results(samples, predicted),
+        "training_curves": dict.fromkeys(sorted(set(owners)), curve),
+        "method": "made-up",
+    }
+    write_results(folder, results, samples, rows)
+    return folder
+
+
+def test_every_figure_is_drawn_twice_alike(tmp_path):
+    folder = evaluation(tmp_path / "run", people=68, curves=3)
+    names = {f"{name}.{kind}" for name in DRAWINGS for kind in ("svg", "png")}
+    drawn = draw_figures(folder)
+    first = {path.name: path.read_bytes() for path in drawn[0].parent.iterdir()}
+    assert set(first) == names
+    draw_figures(folder)
+    assert {path.name: path.read_bytes() for path in drawn[0].parent.iterdir()} == first
+    for path in drawn:
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert min(picture.shape) > 250
+        assert max(picture.shape) < 2000
+        assert picture.min() < 80  # ink
+        # the edge is paper: nothing is cut off
+        edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+        assert edge.min() > 250
+        text = path.with_suffix(".svg").read_text()
+        assert not re.findall(r'(?:href|src)="(?!#|data:)', text)  # needs nothing beside it
+        assert "<dc:date>" not in text
+        assert "@import" not in text
+
+
+def test_a_method_without_epochs_has_no_curves(tmp_path, capsys):
+    folder = evaluation(tmp_path / "run", people=2, curves=0)
+    assert cli.main(["figures", str(folder)]) == 0
+    assert not (folder / "figures" / "training-curves.svg").exists()
+    assert "confusion-matrix" in capsys.readouterr().out
+
+
+def test_what_is_drawn_is_what_was_predicted(tmp_path):
+    folder = evaluation(tmp_path / "run", people=5, curves=1)
+    results, predictions = read_evaluation(folder)
+    assert predictions.probabilities.shape == (20, 3)
+    again = calibration_results(predictions.true, predictions.probabilities)
+    assert again["risk_coverage"]["aurc"] == results["risk_coverage"]["aurc"]
+
+
+def test_no_evaluation_is_one_line(tmp_path, capsys):
+    assert cli.main(["figures", str(tmp_path)]) == 1
+    complaint = capsys.readouterr().err
+    assert "no evaluation in" in complaint
+    assert complaint.count("\n") == 1
