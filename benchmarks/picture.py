@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from offline.spotting import SyntheticSource
+from offline.spot_streams import SyntheticSource
 from offline.synthesis.identities import make_identity
 from offline.synthesis.stream import StreamPlan, SyntheticStream
 from offline.synthesis.truth import Truth

@@ -5,17 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from offline.spotting import VIDEO_ENDINGS, Case, StreamResult, evaluate, run_case
-from realtime.errors import DataError, OutputError, UsageError
+from offline.datasets.selection import select
+from offline.spot_curve import draw_curve, thresholds_around
+from offline.spot_streams import Case, StreamResult, dataset_cases, run_case
+from offline.spotting import curve, evaluate
+from realtime.config import PipelineConfig, load_config
+from realtime.errors import DataError, UsageError
+from realtime.sinks.files import output_errors
+
+VIDEO_ENDINGS = (".mkv", ".mp4", ".avi")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `glimpse-offline spot`."""
     add = parser.add_argument
-    add("--dataset", type=Path, metavar="DIR", help="folder of streams with truth, as synthesize writes it")
+    add(
+        "--dataset", metavar="DIR|KIND=DIR",
+        help="folder of streams with truth, as synthesize writes it; or cas_me2=DIR, samm_long=DIR",
+    )  # fmt: skip
     add("--synthetic", type=int, metavar="N", help="render N streams per frame rate instead of reading files")
     add("--fps", type=float, nargs="+", default=[30.0, 100.0, 200.0], help="frame rates (30 100 200)")
     add("--seconds", type=float, default=20.0, help="length of a synthetic stream (20)")
@@ -25,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=1000, help="seed and identity of the first stream, counted up (1000)")
     add("--model", default="default", metavar="NAME|DIR", help="model bundle; 'none': spotting only")
     add("--jobs", type=int, default=1, metavar="N", help="streams at once (1)")
-    add("--out", type=Path, metavar="DIR", help="folder for results.json")
+    add("--config", metavar="YAML", help="settings of the route")
+    add("--out", type=Path, metavar="DIR", help="folder for results.json and curve.png, curve.svg")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +47,11 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs == 0:
         raise UsageError("--jobs is 0: use 1 or more, or -1 for every core")
     cases = _cases(args)
-    results = Parallel(n_jobs=args.jobs)(delayed(_run)(case, args.model) for case in cases)
+    config = load_config(args.config) if args.config else PipelineConfig()
+    thresholds = thresholds_around(config.spotter) if args.out else ()
+    results = Parallel(n_jobs=args.jobs)(
+        delayed(_run)(case, args.model, config, thresholds) for case in cases
+    )
     classes = _classes(args.model)
     by_rate: dict[float, list[StreamResult]] = defaultdict(list)
     for result in results:
@@ -44,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     figures["all"] = evaluate(results, classes)
     print(table(figures))
     if args.out:
-        _write(args.out, figures)
+        _write(args.out, {**figures, "curve": curve(results)}, config.spotter.threshold)
     return 0
 
 
@@ -62,7 +78,28 @@ def table(figures: dict[str, Any]) -> str:
             f"  {_pair(apex):>12}  {_pair(delay):>18}  {f['false_alarms_per_minute']:>10.2f}"
             f"  {recognition['overall_accuracy'] if recognition else float('nan'):>8.3f}"
         )
-    return "\n".join(lines)
+    return "\n".join((*lines, *_below(figures["all"]))) if "all" in figures else "\n".join(lines)
+
+
+def _below(f: dict[str, Any]) -> list[str]:
+    """Lines on all streams together: other kinds, alarms, provisional movements, what could not be seen."""
+    lines = [
+        f"{name}: " + ", ".join(f"{key} {f[kind][key]:.3f}" for key in ("precision", "recall", "f1"))
+        for name, kind in (("macro-expressions", "macro_expression"), ("both kinds", "both"))
+    ]
+    offset, early = f["micro_expression"]["decided_after_offset_ms"], f["provisional"]
+    lines.append(f"decided after the offset: {_pair(offset)} ms; STRS: {f.get('strs', float('nan')):.3f}")
+    lines.append(f"false alarms: {_listed(f['false_alarm_causes'], '{}') or 'none'}")
+    lines.append(
+        f"provisional: {early['told']}, of which confirmed {early['confirmed']}; "
+        f"told after the apex: {_pair(early['told_after_apex_ms'])} ms"
+    )
+    lines.append(f"time that was unobservable: {_listed(f['unobservable'], '{:.1%}') or 'none'}")
+    return lines
+
+
+def _listed(values: dict[str, Any], form: str) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {form.format(value)}" for name, value in values.items())
 
 
 def _pair(quantiles: dict[str, float] | None) -> str:
@@ -73,7 +110,7 @@ def _cases(args: argparse.Namespace) -> list[Case]:
     if (args.dataset is None) == (args.synthetic is None):
         raise UsageError("give either --dataset DIR or --synthetic N")
     if args.dataset is not None:
-        return _files(args.dataset)
+        return _files(Path(args.dataset)) if _is_folder(args.dataset) else dataset_cases(select(args.dataset))
     if args.synthetic < 1:
         raise UsageError(f"--synthetic is {args.synthetic}: use 1 or more")
     if args.seed < 0:
@@ -100,6 +137,10 @@ def _cases(args: argparse.Namespace) -> list[Case]:
     ]
 
 
+def _is_folder(text: str) -> bool:
+    return "=" not in text or Path(text).is_dir()
+
+
 def _files(folder: Path) -> list[Case]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; make one with glimpse-offline synthesize --out {folder}")
@@ -110,11 +151,11 @@ def _files(folder: Path) -> list[Case]:
     return cases
 
 
-def _run(case: Case, model: str) -> StreamResult:
+def _run(case: Case, model: str, config: PipelineConfig, thresholds: Sequence[float]) -> StreamResult:
     from realtime.api import load_recognizer
 
     # loaded per stream: a session of the network does not travel between processes
-    return run_case(case, None if model == "none" else load_recognizer(model))
+    return run_case(case, None if model == "none" else load_recognizer(model), config, thresholds)
 
 
 def _classes(model: str) -> list[str]:
@@ -123,9 +164,9 @@ def _classes(model: str) -> list[str]:
     return [] if model == "none" else list(load_bundle(model).classes)
 
 
-def _write(folder: Path, figures: dict[str, Any]) -> None:
-    try:
+def _write(folder: Path, results: dict[str, Any], threshold: float) -> None:
+    with output_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for ending in ("png", "svg"):
+        draw_curve(results["curve"], threshold, folder / f"curve.{ending}")

@@ -8,77 +8,17 @@ true positives, and STRS is the product of the two F1 (Li et al., MEGC 2022).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from offline.metrics import apex_errors, pooled_spotting, score_recognition, score_spotting
-from offline.synthesis.stream import StreamPlan, SyntheticStream
-from offline.synthesis.truth import Truth
-from realtime.pipeline import Pipeline
-from realtime.process import events
-from realtime.recognition import Recognizer
-from realtime.sources import open_source
-from realtime.types import EventKind, FacialEvent, Frame, FrameSource, StreamInfo, readonly
+from offline.metrics import SpottingScore, apex_errors, pooled_spotting, score_recognition, score_spotting
+from offline.spot_alarms import cause_of_alarm
+from offline.spot_streams import StreamResult
+from realtime.types import EventKind, FacialEvent, KeyFrames
 
 KINDS: tuple[EventKind, ...] = ("micro_expression", "macro_expression")
-VIDEO_ENDINGS = (".mkv", ".mp4", ".avi")
-
-
-class SyntheticSource:
-    """A synthetic stream as a source: what a camera would give, without a file between."""
-
-    def __init__(self, stream: SyntheticStream) -> None:
-        plan = stream.plan
-        self._stream = stream
-        self.info = StreamInfo(
-            f"synthetic:{plan.identity.name}:{plan.seed}", plan.width, plan.height, plan.fps, plan.frames
-        )
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index, image in enumerate(self._stream.frames()):
-            yield Frame(index, index / self.info.fps, readonly(image))
-
-    def __enter__(self) -> SyntheticSource:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamResult:
-    """What one stream gave."""
-
-    name: str
-    truth: Truth
-    spotted: tuple[FacialEvent, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A stream with truth: a plan to render, or a video file with its truth beside it."""
-
-    name: str
-    plan: StreamPlan | None = None
-    video: Path | None = None
-
-    def open(self) -> tuple[FrameSource, Truth]:
-        if self.plan is not None:
-            stream = SyntheticStream(self.plan)
-            return SyntheticSource(stream), stream.truth
-        assert self.video is not None
-        return open_source(self.video), Truth.load(self.video.with_suffix(".json"))
-
-
-def run_case(case: Case, recognizer: Recognizer | None) -> StreamResult:
-    """Drive the live route over one stream."""
-    source, truth = case.open()
-    with source, Pipeline(recognizer=recognizer) as pipeline:
-        return StreamResult(case.name, truth, tuple(events(source, pipeline)))
 
 
 def evaluate(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[str, Any]:
@@ -93,7 +33,31 @@ def evaluate(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[st
     figures["recognition"] = recognition = _recognition(results, classes)
     if recognition:
         figures["strs"] = figures["micro_expression"]["f1"] * recognition["uf1"]
+    figures["provisional"] = _provisional(results)
+    figures["unobservable"] = _unobservable(results, seconds)
     return figures
+
+
+def curve(results: Sequence[StreamResult]) -> list[dict[str, Any]]:
+    """Micro-expressions at every threshold that the streams were watched with, JSON-ready."""
+    seconds = sum(r.truth.frames / r.truth.fps for r in results)
+    points = []
+    for threshold in sorted({t for result in results for t in result.by_threshold}):
+        scores = []
+        for result in results:
+            spotted = [k for k in result.by_threshold.get(threshold, ()) if k.kind == "micro_expression"]
+            scores.append(_score(_split(result, "micro_expression")[0], spotted))
+        pooled = pooled_spotting(scores)
+        points.append(
+            {
+                "threshold": threshold,
+                "precision": pooled.precision,
+                "recall": pooled.recall,
+                "f1": pooled.f1,
+                "false_alarms_per_minute": pooled.false_positives / seconds * 60.0 if seconds else None,
+            }
+        )
+    return points
 
 
 def _split(result: StreamResult, kind: EventKind | None) -> tuple[list[Any], list[FacialEvent]]:
@@ -102,11 +66,14 @@ def _split(result: StreamResult, kind: EventKind | None) -> tuple[list[Any], lis
     return true, spotted
 
 
-def _score(true: Sequence[Any], spotted: Sequence[FacialEvent]) -> Any:
+def _score(true: Sequence[Any], spotted: Sequence[KeyFrames]) -> SpottingScore:
     return score_spotting(
-        [(t.onset_s, t.offset_s) for t in true],
-        [(s.key_frames.onset_s, s.key_frames.offset_s) for s in spotted],
+        [(t.onset_s, t.offset_s) for t in true], [(keys.onset_s, keys.offset_s) for keys in spotted]
     )
+
+
+def _keys(events: Sequence[FacialEvent]) -> list[KeyFrames]:
+    return [event.key_frames for event in events]
 
 
 def _spotting(results: Sequence[StreamResult], kind: EventKind | None) -> dict[str, Any]:
@@ -114,7 +81,7 @@ def _spotting(results: Sequence[StreamResult], kind: EventKind | None) -> dict[s
     errors: list[float] = []
     for result in results:
         true, spotted = _split(result, kind)
-        score = _score(true, spotted)
+        score = _score(true, _keys(spotted))
         scores.append(score)
         errors.extend(
             apex_errors([t.apex_s for t in true], [s.key_frames.apex_s for s in spotted], score) * 1e3
@@ -147,18 +114,10 @@ def _quantiles(values: Any) -> dict[str, float] | None:
 def _false_alarms(result: StreamResult) -> list[str]:
     """For each spotted micro-expression that is none: what happened there."""
     true, spotted = _split(result, "micro_expression")
-    matched = {j for _, j in _score(true, spotted).matches}
-    return [_cause(result.truth, s) for j, s in enumerate(spotted) if j not in matched]
-
-
-def _cause(truth: Truth, event: FacialEvent) -> str:
-    keys = event.key_frames
-    happenings = [(c.kind, c.from_s, c.to_s) for c in truth.confounders]
-    happenings += [(t.kind, t.onset_s, t.offset_s) for t in truth.events]
-    for kind, start_s, end_s in happenings:
-        if start_s - 0.1 < keys.offset_s and end_s + 0.1 > keys.onset_s:
-            return "imprecise times" if kind == "micro_expression" else kind
-    return "nothing known"
+    matched = {j for _, j in _score(true, _keys(spotted)).matches}
+    return [
+        cause_of_alarm(result.truth, s, result.measured) for j, s in enumerate(spotted) if j not in matched
+    ]
 
 
 def _recognition(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[str, Any] | None:
@@ -166,7 +125,7 @@ def _recognition(results: Sequence[StreamResult], classes: Sequence[str]) -> dic
     true_labels, found_labels = [], []
     for result in results:
         true, spotted = _split(result, "micro_expression")
-        for i, j in _score(true, spotted).matches:
+        for i, j in _score(true, _keys(spotted)).matches:
             label = spotted[j].label
             if label in classes and true[i].label in classes:
                 true_labels.append(classes.index(true[i].label))
@@ -174,3 +133,34 @@ def _recognition(results: Sequence[StreamResult], classes: Sequence[str]) -> dic
     if not true_labels:
         return None
     return {"classes": list(classes), **score_recognition(true_labels, found_labels, classes).as_dict()}
+
+
+def _provisional(results: Sequence[StreamResult]) -> dict[str, Any]:
+    """How many movements that were told early became an event, and how long after the true apex they came.
+
+    The delay is that of the first one told during each true micro-expression, in ms.
+    """
+    told = confirmed = 0
+    delays: list[float] = []
+    for result in results:
+        ids = {event.id for event in result.spotted}
+        told += len(result.provisional)
+        confirmed += sum(p.id in ids for p in result.provisional)
+        for true in _split(result, "micro_expression")[0]:
+            early = [p for p in result.provisional if true.onset_s <= p.apex_s <= true.offset_s]
+            delays += [(p.decided_s - true.apex_s) * 1e3 for p in early[:1]]
+    return {
+        "told": told,
+        "confirmed": confirmed,
+        "true_events_told": len(delays),
+        "told_after_apex_ms": _quantiles(delays),
+    }
+
+
+def _unobservable(results: Sequence[StreamResult], seconds: float) -> dict[str, float]:
+    """Share of the time of all streams in which nothing could have been seen, by cause, 0..1."""
+    spent: Counter[str] = Counter()
+    for result in results:
+        for stretch in result.stretches:
+            spent[stretch.cause] += stretch.to_s - stretch.from_s  # type: ignore[assignment]
+    return {cause: s / seconds for cause, s in sorted(spent.items())} if seconds else {}

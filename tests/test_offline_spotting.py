@@ -10,11 +10,13 @@ import pytest
 
 import offline.cli
 from offline.spot_command import table
-from offline.spotting import Case, StreamResult, SyntheticSource, evaluate, run_case
+from offline.spot_streams import Case, StreamResult, SyntheticSource, run_case
+from offline.spotting import evaluate
 from offline.synthesis.identities import make_identity
 from offline.synthesis.stream import CALM, StreamPlan, SyntheticStream
 from offline.synthesis.truth import Confounder, TrueEvent, Truth
-from realtime.types import EventKind, FacialEvent, KeyFrames, Recognition
+from realtime.spotting import SpotterConfig
+from realtime.types import EventKind, FacialEvent, KeyFrames, Provisional, Recognition, Unobservable
 
 CLASSES = ("happiness", "disgust", "surprise")
 FPS = 100.0
@@ -63,6 +65,11 @@ def figures() -> dict[str, Any]:
             spotted(10.1, 11.1, 12.1, 12.2, None, macro),
             spotted(14.8, 14.9, 15.05, 15.2, "disgust", micro),
             spotted(20.0, 20.1, 20.2, 20.3, "disgust", micro),
+        ),
+        (
+            Provisional("0-2.04", 0, 2.05, 2.21, 5.0, 2.26),
+            Provisional("0-24", 0, 24.0, 24.1, 5.0, 24.2),
+            Unobservable(22.0, 28.0, "motion"),
         ),
     )
     two = StreamResult(
@@ -120,13 +127,13 @@ def test_nothing_gives_figures_too() -> None:
         assert (micro["f1"], micro["apex_error_ms"], figures["recognition"]) == (0.0, None, None)
         assert "strs" not in figures
         json.dumps(figures, allow_nan=False)
-    header, line = table({"all": figures}).splitlines()
+    header, line, *_ = table({"all": figures}).splitlines()
     assert " ".join(line.split()) == "all 0 0.000 0.000 0.000 – – 0.00 nan"
     assert len(header) == len(line)
 
 
 def test_the_table_has_a_line_per_frame_rate(figures: dict[str, Any]) -> None:
-    header, line, last = table({"100": figures, "all": figures}).splitlines()
+    header, line, last, *below = table({"100": figures, "all": figures}).splitlines()
     assert line.split() == [
         "100",
         "3",
@@ -144,6 +151,14 @@ def test_the_table_has_a_line_per_frame_rate(figures: dict[str, Any]) -> None:
     ]
     assert last.split()[0] == "all"
     assert len(header) == len(line) == len(last)
+    assert below == [
+        "macro-expressions: precision 1.000, recall 1.000, f1 1.000",
+        "both kinds: precision 0.500, recall 0.750, f1 0.600",
+        "decided after the offset: 100 / 100 ms; STRS: 0.167",
+        "false alarms: blink 1, imprecise times 1, nothing known 1",
+        "provisional: 2, of which confirmed 1; told after the apex: 60 / 60 ms",
+        "time that was unobservable: motion 10.0%",
+    ]
 
 
 def test_a_plan_is_a_source_like_any_other() -> None:
@@ -219,8 +234,11 @@ def test_a_folder_of_streams_gives_a_table_and_results(
     out = tmp_path / "results"
     code, told = spot(capsys, "--dataset", str(clip.video.parent), "--model", "none", "--out", str(out))
     assert code == 0
-    assert [line.split()[0] for line in told.splitlines()] == ["fps", "100", "all"]
+    assert [line.split()[0] for line in told.splitlines()][:3] == ["fps", "100", "all"]
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     micro = results["all"]["micro_expression"]
     assert (micro["true_positives"], micro["false_positives"], micro["false_negatives"]) == (1, 0, 1)
     assert results["100"] == results["all"]
+    as_set = next(point for point in results["curve"] if point["threshold"] == SpotterConfig().threshold)
+    assert (as_set["precision"], as_set["recall"]) == (micro["precision"], micro["recall"])
+    assert {path.name for path in out.iterdir()} == {"results.json", "curve.png", "curve.svg"}
