@@ -10,19 +10,24 @@ from realtime.config import PipelineConfig
 from realtime.inference import Device
 from realtime.pipeline import Pipeline
 from realtime.process import events
-from realtime.recognition import Recognizer
+from realtime.recognition import RecognitionConfig, Recognizer
 from realtime.sources import open_source
 from realtime.types import FacialEvent, FrameSource
 
 
-def load_recognizer(model: str | os.PathLike[str] = "default", *, device: Device = "auto") -> Recognizer:
+def load_recognizer(
+    model: str | os.PathLike[str] = "default",
+    *,
+    device: Device = "auto",
+    config: RecognitionConfig | None = None,
+) -> Recognizer:
     """The recogniser of a shipped bundle (by name) or of a bundle folder (by path).
 
     Raises:
         BundleError: there is no such bundle, or it is damaged, untrusted or of another feature spec.
         DeviceError: `device` is "cuda" and CUDA cannot be used.
     """
-    return Recognizer(load_bundle(model), device)
+    return Recognizer(load_bundle(model), device, config)
 
 
 def detect(
@@ -46,7 +51,8 @@ def detect(
         SourceError, BundleError, DeviceError: see the errors' own docstrings.
     """
     # A wrong model or file is refused here, not at the first event.
-    recognizer = None if model is None else load_recognizer(model, device=device)
+    settings = (config or PipelineConfig()).recognition
+    recognizer = None if model is None else load_recognizer(model, device=device, config=settings)
     return _events(open_source(source, fps=fps), Pipeline(config, recognizer))
 
 

@@ -17,6 +17,7 @@ from realtime.errors import GlimpseError, UsageError
 from realtime.live import command as live_command
 
 if TYPE_CHECKING:
+    from realtime.config import PipelineConfig
     from realtime.recognition import Recognizer
     from realtime.sinks import EventSink
     from realtime.types import StreamInfo
@@ -66,6 +67,13 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
     )
+    parser.add_argument(
+        "--uncertain-below", type=float, metavar="P",
+        help="call a label uncertain where the largest probability is below P (default: as the bundle says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--explain", action="store_true", help="say which regions and features each label rested on"
+    )
     parser.add_argument("--fps", type=float, metavar="N", help="frame rate of a folder of images")
     parser.add_argument(
         "--provisional", action="store_true",
@@ -81,10 +89,10 @@ def _process(options: argparse.Namespace) -> int:
     from realtime.config import PipelineConfig, load_config
 
     _check_targets(options)
-    config = load_config(options.config) if options.config else PipelineConfig()
-    if options.provisional:
-        config = replace(config, provisional=True)
-    recognizer = None if options.model == "none" else load_recognizer(options.model, device=options.device)
+    config = _with_options(load_config(options.config) if options.config else PipelineConfig(), options)
+    recognizer = None
+    if options.model != "none":
+        recognizer = load_recognizer(options.model, device=options.device, config=config.recognition)
     if recognizer is not None:
         log.info("model %s on %s", recognizer.bundle.name, recognizer.provider)
     _make_folders(options)
@@ -98,6 +106,16 @@ def _process(options: argparse.Namespace) -> int:
             print(f"glimpse: {error}", file=sys.stderr)
             failed = max(failed, error.exit_code)
     return failed
+
+
+def _with_options(config: PipelineConfig, options: argparse.Namespace) -> PipelineConfig:
+    """The settings with what the command line says in their place."""
+    recognition = config.recognition
+    if options.uncertain_below is not None:
+        recognition = replace(recognition, uncertain_below=options.uncertain_below)
+    if options.explain:
+        recognition = replace(recognition, explain=True)
+    return replace(config, recognition=recognition, provisional=config.provisional or options.provisional)
 
 
 def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer: Recognizer | None) -> None:

@@ -17,6 +17,7 @@ from realtime.faces import AlignmentConfig, TrackerConfig
 from realtime.flow import FlowConfig
 from realtime.observability import ObservabilityConfig
 from realtime.quality import QualityConfig
+from realtime.recognition import RecognitionConfig
 from realtime.spotting import SpotterConfig
 from realtime.spotting.spotter import LONGEST_WAIT_S
 
@@ -35,6 +36,7 @@ class PipelineConfig:
     quality: QualityConfig = field(default_factory=QualityConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
     spotter: SpotterConfig = field(default_factory=SpotterConfig)
+    recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     observability: ObservabilityConfig = field(default_factory=ObservabilityConfig)
     keep_s: float = 2.0
     """How long faces are kept for the key frames of an event, s."""
@@ -113,8 +115,10 @@ def _default(setting: Any) -> Any:
 
 
 def _checked(default: Any, value: Any, where: str) -> Any:
-    """`value` in the type of the default."""
-    wanted = type(default)
+    """`value` in the type of the default; a number or nothing where the default is none."""
+    if value is None and default is None:
+        return None
+    wanted = float if default is None else type(default)
     if isinstance(value, int) and abs(value) > _LARGEST_INT:
         raise ConfigError(f"{where}: must be a number between -{_LARGEST_INT} and {_LARGEST_INT}")
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):

@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from realtime.bundle import Bundle
-from realtime.errors import BundleError
+from realtime.errors import BundleError, ConfigError
+from realtime.explain import explain
 from realtime.features.extract import handcrafted, network_input
 from realtime.features.spec import FACE_SIZE
 from realtime.inference import CnnSession, Device
-from realtime.types import F64, KeyFrameEvidence, Recognition
+from realtime.types import F64, Explanation, KeyFrameEvidence, Recognition
 
 _BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionConfig:
+    """What is said about a movement beside its probabilities."""
+
+    uncertain_below: float | None = None
+    """Call a label uncertain where the largest probability is below this, 0..1; by default as the bundle
+    says, and where it says nothing there is no such verdict."""
+    explain: bool = False
+    """Measure which regions and features each decision rested on: tens of milliseconds per event."""
+
+    def __post_init__(self) -> None:
+        if self.uncertain_below is not None and not 0.0 <= self.uncertain_below <= 1.0:
+            raise ConfigError(f"uncertain_below must lie in 0..1, not {self.uncertain_below}")
 
 
 class Recognizer:
     """The recogniser of one bundle on one device. Keeps no state between movements."""
 
-    def __init__(self, bundle: Bundle, device: Device = "auto") -> None:
+    def __init__(
+        self, bundle: Bundle, device: Device = "auto", config: RecognitionConfig | None = None
+    ) -> None:
         """Raises DeviceError where the device cannot be used, BundleError for an unusable network."""
         self.bundle = bundle
+        self.config = config or RecognitionConfig()
+        self.uncertain_below = _threshold(bundle, self.config)
+        """Threshold on the largest probability; None: there is none."""
         self._session = CnnSession(bundle.network, device)
         self._try_out()
 
@@ -39,11 +61,23 @@ class Recognizer:
         """The same for several movements."""
         if not evidence:
             return []
-        return [self._recognition(row) for row in self.probabilities(evidence)]
+        found = [self._recognition(row) for row in self.probabilities(evidence)]
+        if not self.config.explain:
+            return found
+        pairs = zip(found, evidence, strict=True)
+        return [replace(item, explanation=self.explain(movement)) for item, movement in pairs]
+
+    def explain(self, evidence: KeyFrameEvidence) -> Explanation:
+        """Which regions and blocks the decision on one movement rests on."""
+        return explain(self, evidence)
 
     def probabilities(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """Calibrated probabilities: float64 (n, classes), rows sum to 1."""
-        probabilities: F64 = self.bundle.svm.predict_proba(self.features(evidence))
+        return self.from_features(self.features(evidence))
+
+    def from_features(self, features: F64) -> F64:
+        """The same from features: float64 (n, 224), NaN where one is not known."""
+        probabilities: F64 = self.bundle.svm.predict_proba(features)
         return probabilities
 
     def features(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
@@ -72,10 +106,23 @@ class Recognizer:
             raise BundleError(f"bundle {self.bundle.name} gives no probabilities: export it again")
 
     def _recognition(self, probabilities: F64) -> Recognition:
-        classes = self.bundle.classes
+        classes, least = self.bundle.classes, self.uncertain_below
         return Recognition(
             label=classes[int(np.argmax(probabilities))],
             probabilities=MappingProxyType(
                 {name: float(p) for name, p in zip(classes, probabilities, strict=True)}
             ),
+            uncertain=None if least is None else bool(probabilities.max() < least),
         )
+
+
+def _threshold(bundle: Bundle, config: RecognitionConfig) -> float | None:
+    """The settings' threshold, or else the bundle's. Raises BundleError where the bundle's is none."""
+    if config.uncertain_below is not None:
+        return config.uncertain_below
+    value = bundle.description.get("uncertain_below")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
+        raise BundleError(f"bundle {bundle.name} has a wrong uncertain_below ({value!r}): use 0..1, or none")
+    return float(value)

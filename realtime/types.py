@@ -182,6 +182,19 @@ class KeyFrameEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a decision rested on: what parts are worth to the label's probability, −1..1.
+
+    Above 0: the part spoke for the label; below 0: against it.
+    """
+
+    regions: Mapping[str, float]
+    """Per face region: mean of the fall without its motion and of the rise by its motion alone."""
+    blocks: Mapping[str, float]
+    """Per block of features that was known: the fall when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """Which class a movement fits."""
 
@@ -189,6 +202,10 @@ class Recognition:
     """The class of the largest probability."""
     probabilities: Mapping[str, float]
     """Calibrated probability per class, in the bundle's order; sums to 1."""
+    uncertain: bool | None = None
+    """Whether the largest probability is below the threshold; None where there is no threshold."""
+    explanation: Explanation | None = None
+    """None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ CLASSES = ("a", "b")
 def predictions(predicted: list[int], name: str = "x") -> Predictions:
     """Eight samples of four subjects, two of each class per pair of subjects."""
     true = np.array([0, 1] * 4)
-    return Predictions(name, name, CLASSES, tuple("ppqqrrss"), true, np.array(predicted))
+    rows = np.eye(len(CLASSES))[predicted]
+    return Predictions(name, name, CLASSES, tuple("ppqqrrss"), true, np.array(predicted), rows)
 
 
 def test_differences_counted_by_hand():

@@ -16,6 +16,7 @@ from realtime.sinks.trace import Trace
 from realtime.types import TruthInterval
 
 _TOP_REGIONS = 5
+_TOP_REASONS = 3
 
 
 def render_report(
@@ -84,8 +85,20 @@ def _event_view(event: Record) -> dict[str, Any]:
         "kind": event["type"].removesuffix("_expression"),
         "bars": None if probabilities is None else sorted(probabilities.items(), key=lambda item: -item[1]),
         "places": ranked[:_TOP_REGIONS],
+        "reasons": _reasons(event.get("explanation")),
         "delay_ms": round((event["decided_s"] - event["apex_s"]) * 1000),
     }
+
+
+def _reasons(explanation: Record | None) -> list[tuple[str, float]]:
+    """Regions, then blocks, that spoke most for the label, largest first; those that did not are left out."""
+    if explanation is None:
+        return []
+    chosen = []
+    for kind in ("regions", "blocks"):
+        ranked = sorted(explanation[kind].items(), key=lambda item: -item[1])
+        chosen += [(name, value) for name, value in ranked[:_TOP_REASONS] if value > 0.0]
+    return chosen
 
 
 def _counts(events: Sequence[Record]) -> dict[str, int]:

@@ -42,10 +42,10 @@ def stream_record(info: StreamInfo, model: ModelInfo | None) -> Record:
 
 
 def event_record(event: FacialEvent) -> Record:
-    """One line per event."""
+    """One line per event; `verdict` only with a threshold for it, `explanation` only on request."""
     keys, recognition = event.key_frames, event.recognition
     onset_s, apex_s, offset_s = (_round(t, 3) for t in (keys.onset_s, keys.apex_s, keys.offset_s))
-    return {
+    record: Record = {
         "type": event.kind,
         "id": event.id,
         "face": event.face,
@@ -62,6 +62,12 @@ def event_record(event: FacialEvent) -> Record:
         "regions": _rounded(keys.regions, 3),
         "decided_s": _round(keys.decided_s, 3),
     }
+    if recognition is not None and recognition.uncertain is not None:
+        record["verdict"] = "uncertain" if recognition.uncertain else "certain"
+    if recognition is not None and recognition.explanation is not None:
+        about = recognition.explanation
+        record["explanation"] = {"regions": _rounded(about.regions, 3), "blocks": _rounded(about.blocks, 3)}
+    return record
 
 
 def notice_record(notice: Notice) -> Record:
