@@ -27,7 +27,15 @@ def refusal(data: Any) -> str:
 
 
 def test_every_stage_is_a_part_of_the_settings() -> None:
-    assert set(STAGES) == {"tracker", "alignment", "quality", "flow", "spotter", "observability"}
+    assert set(STAGES) == {
+        "tracker",
+        "alignment",
+        "quality",
+        "flow",
+        "spotter",
+        "observability",
+        "recognition",
+    }
 
 
 def test_defaults_pass_their_own_checks_and_stand_once() -> None:
