@@ -85,10 +85,12 @@ def run_camera(
     from realtime.pipeline import Pipeline
     from realtime.process import process, write_decided
 
-    recognizer = None if job["model"] == "none" else load_recognizer(job["model"], device=job["device"])
+    config, recognizer = parse_config(job["route"]), None
+    if job["model"] != "none":
+        recognizer = load_recognizer(job["model"], device=job["device"], config=config.recognition)
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
     sink = CameraSink(name, emit)
-    with Pipeline(parse_config(job["route"]), recognizer) as pipeline:
+    with Pipeline(config, recognizer) as pipeline:
 
         def tell(status: StreamStatus) -> None:
             sink.tell(status)
