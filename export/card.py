@@ -8,9 +8,9 @@ from typing import Any
 _SYNTHETIC = """\
 It learned from synthetic data alone: no picture, video or flow map of a real person was trained on. The
 flow samples are sums of Gaussian action-unit fields, head residue, blinks and noise. Rendered samples,
-where it had any, are warps of one public-domain portrait, reshaped and repainted into many identities and
-seen by a synthetic camera; their flow and features are computed by the same code as those of live video, but
-their faces are cut out where they are known to be, not where a tracker finds them. One portrait is no
+where it had any, are {faces},
+seen by a synthetic camera; their flow and features are computed by the same code as those of live video,
+but their faces are cut out where they are known to be, not where a tracker finds them. That is no
 population.
 
 The recipe is not blind. The crop geometry and the noise level of the synthetic flow, the coarseness of
@@ -18,6 +18,14 @@ the strain, the number of samples, the label smoothing and the strength of the a
 with the MEGC 2019 flow maps and their scores in sight, among some 25 configurations. No real sample was
 trained on, but figures on those maps are optimistic to that degree.
 """
+
+_PORTRAIT = "warps of one public-domain portrait, reshaped and repainted into many identities"
+_PAINTED = "faces painted from nothing on a face mesh, in tones and features that were chosen, not measured"
+_FACES = {
+    "portrait": _PORTRAIT,
+    "painted": _PAINTED,
+    "both": f"in turn {_PORTRAIT}, and {_PAINTED}",
+}
 
 _DATASET = """\
 It learned from a dataset that its user holds under that dataset's licence ({folder}). Check that licence
@@ -69,7 +77,8 @@ def _data(data: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{name} {count}" for name, count in data["per_class"].items())
     return (
         f"{data['direct_flow_samples']} samples of directly drawn flow and {data['rendered_samples']} "
-        f"samples with rendered key frames, {data['subjects']} synthetic subjects ({counts}).\n\n{_SYNTHETIC}"
+        f"samples with rendered key frames, {data['subjects']} synthetic subjects ({counts}).\n\n"
+        + _SYNTHETIC.format(faces=_FACES[data.get("rendered_faces") or "portrait"])
     )
 
 
@@ -102,7 +111,7 @@ def _evaluation(result: Mapping[str, Any]) -> str:
         "manifest": "clips of a dataset",
         "synthetic": "synthetic samples",
     }
-    what = names[data["kind"]]
+    what = " and ".join(names.get(kind, f"clips of {kind}") for kind in data["kind"].split("+"))
     how = "" if result["bundle_id"] else "leave-one-subject-out, models of the same recipe: "
     return (
         _figure(f"{how}{what}, {data['subjects']} subjects", result)

@@ -83,6 +83,7 @@ def _blush(rng: np.random.Generator, canvas: Canvas) -> None:
     for x, y, size in ((0.55, 0.45, 0.2), (-0.55, 0.45, 0.2), (0.0, 0.55, 0.1)):
         canvas.lab[..., 1] += strength * ellipse(x, y, size, size, 0.12)
     canvas.shade(grain(rng, 14.0, 14.0), float(rng.uniform(0.4, 1.6)))
+    canvas.shade(grain(rng, 4.0, 4.0), float(rng.uniform(0.7, 2.0)))
     canvas.lab[..., 1] += float(rng.uniform(0.3, 1.3)) * grain(rng, 9.0, 9.0)
     for _ in range(int(rng.integers(0, 6))):
         size = float(rng.uniform(0.007, 0.018))
