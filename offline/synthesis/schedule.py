@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from offline.synthesis.fields import Expression, draw_expression
+from offline.synthesis.fields import Expression, Side, draw_expression
 from realtime.errors import UsageError
 
 LEAD_S = 1.0
@@ -22,7 +22,7 @@ class Pulse:
     """Something that rises smoothly, may hold, and falls again."""
 
     kind: str
-    """"micro_expression", "macro_expression", "blink", "gaze", "head_turn" or "light_step"."""
+    """"micro_expression", "macro_expression", "blink", "gaze", "head_turn", "light_step" or "talking"."""
     start_s: float
     """Onset; the next times are relative to it."""
     rise_s: float
@@ -63,8 +63,10 @@ def _raised_cosine(share: float) -> float:
     return 0.5 - 0.5 * float(np.cos(np.pi * share))
 
 
-def draw_micro(rng: np.random.Generator, label: str, amplitude_percent: tuple[float, float]) -> Pulse:
-    """A micro-expression with the timing of CASME II's coding.
+def draw_micro(
+    rng: np.random.Generator, label: str, amplitude_percent: tuple[float, float], side: Side | None = None
+) -> Pulse:
+    """A micro-expression with the timing of CASME II's coding; `side` None leaves it to chance.
 
     Onset→apex has median 150 ms and 5–95 % at 75–325 ms, the whole lasts 180–500 ms.
     """
@@ -72,7 +74,7 @@ def draw_micro(rng: np.random.Generator, label: str, amplitude_percent: tuple[fl
     fall = float(np.clip(0.15 * np.exp(rng.normal(0.0, 0.45)), 0.06, MICRO_LONGEST_S - rise))
     fall = max(fall, 0.18 - rise)
     amplitude = float(rng.uniform(*amplitude_percent))
-    return Pulse("micro_expression", 0.0, rise, 0.0, fall, amplitude, draw_expression(rng, label))
+    return Pulse("micro_expression", 0.0, rise, 0.0, fall, amplitude, draw_expression(rng, label, side=side))
 
 
 def draw_macro(rng: np.random.Generator, label: str) -> Pulse:
@@ -112,6 +114,33 @@ def draw_light_step(rng: np.random.Generator) -> Pulse:
     return Pulse(
         "light_step", 0.0, float(rise), float(hold), float(fall), float(rng.uniform(0.06, 0.2)) * _sign(rng)
     )
+
+
+def draw_talking(rng: np.random.Generator) -> Pulse:
+    """A spell of speech of 1–3 s; `draw_syllables` says how the mouth moves in it. Strength has no unit."""
+    return Pulse("talking", 0.0, 0.1, float(rng.uniform(0.8, 2.8)), 0.1, 1.0)
+
+
+def draw_syllables(rng: np.random.Generator, spell: Pulse) -> tuple[Pulse, ...]:
+    """The movements of lips and jaw during speech: 3 to 7 a second, 0.8–2.5 % of the face's width each.
+
+    Syllables come at a theta rate (Chandrasekaran et al., "The natural statistics of audiovisual speech",
+    PLoS Computational Biology 5(7), 2009).
+    """
+    syllables: list[Pulse] = []
+    time_s = spell.start_s
+    while True:
+        rise, fall = (float(t) for t in rng.uniform(0.06, 0.14, 2))
+        if time_s + rise + fall > spell.end_s:
+            return tuple(syllables)
+        units = _MOUTH_SHAPES[int(rng.integers(len(_MOUTH_SHAPES)))]
+        expression = draw_expression(rng, action_units=units, side="both")
+        amplitude = float(rng.uniform(0.8, 2.5))
+        syllables.append(Pulse("syllable", time_s, rise, 0.0, fall, amplitude, expression))
+        time_s += rise + float(rng.uniform(0.3, 1.0)) * fall
+
+
+_MOUTH_SHAPES = (("AU25", "AU26"), ("AU26",), ("AU25",), ("AU20", "AU25"), ("AU24",), ("AU10", "AU25"))
 
 
 def place(

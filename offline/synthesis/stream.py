@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from offline.synthesis import schedule
+from offline.synthesis.fields import Side
 from offline.synthesis.identities import Identity
 from offline.synthesis.recipes import FOUR_CLASSES, MIXTURES
 from offline.synthesis.render import FACE_WIDTH_UNITS, FaceState, FieldTable, FrameRenderer
@@ -37,6 +38,7 @@ class Confounders:
     gaze: bool = True
     head_turns: bool = True
     light_steps: bool = True
+    talking: bool = False
 
 
 NO_CONFOUNDERS = Confounders(0.0, 0.0, 0.0, False, False, False, False, False)
@@ -66,6 +68,8 @@ class StreamPlan:
     confounders: Confounders = field(default_factory=Confounders)
     busy: bool = False
     """Let confounders overlap with micro-expressions."""
+    side: Side | None = None
+    """The side of the person that micro-expressions move; None leaves it to chance."""
 
     def __post_init__(self) -> None:
         low, high = self.amplitude_percent
@@ -130,7 +134,10 @@ class SyntheticStream:
         self.plan = plan
         self._pulses = _draw_pulses(plan)
         self._sway = Sway.draw(np.random.default_rng([plan.seed, 2]), plan.confounders.sway)
-        self._tables = {id(p): FieldTable(p.expression) for p in self._pulses if p.expression}
+        rng = np.random.default_rng([plan.seed, 4])
+        spells = [pulse for pulse in self._pulses if pulse.kind == "talking"]
+        self._moves = (*self._pulses, *(s for spell in spells for s in schedule.draw_syllables(rng, spell)))
+        self._tables = {id(p): FieldTable(p.expression) for p in self._moves if p.expression}
         self.truth = _truth(plan, self._pulses)
 
     def state(self, time_s: float) -> FaceState:
@@ -146,7 +153,7 @@ class SyntheticStream:
             pitch=pitch,
             moves=tuple(
                 (self._tables[id(pulse)], pulse.strength / 100.0 * FACE_WIDTH_UNITS * level)
-                for pulse in self._pulses
+                for pulse in self._moves
                 if pulse.expression and (level := pulse.level(time_s)) > 0.0
             ),
             closure=min(1.0, self._sum("blink", time_s)),
@@ -176,7 +183,9 @@ def _draw_pulses(plan: StreamPlan) -> tuple[Pulse, ...]:
     rng = np.random.default_rng([plan.seed, 1])
     offset = int(rng.integers(len(plan.classes)))
     micros = [
-        schedule.draw_micro(rng, plan.classes[(index + offset) % len(plan.classes)], plan.amplitude_percent)
+        schedule.draw_micro(
+            rng, plan.classes[(index + offset) % len(plan.classes)], plan.amplitude_percent, plan.side
+        )
         for index in range(plan.events)
     ]
     others = _draw_confounders(rng, plan)
@@ -196,6 +205,7 @@ def _draw_confounders(rng: np.random.Generator, plan: StreamPlan) -> Sequence[Pu
         (on.gaze, 6.0, lambda: schedule.draw_gaze(rng)),
         (on.head_turns, 3.0, lambda: schedule.draw_head_turn(rng)),
         (on.light_steps, 3.0, lambda: schedule.draw_light_step(rng)),
+        (on.talking, 6.0, lambda: schedule.draw_talking(rng)),
     )
     drawn = [
         draw()

@@ -41,7 +41,7 @@ class Confounder:
     """Something else that happens in the stream."""
 
     kind: str
-    """"blink", "gaze", "head_turn" or "light_step"."""
+    """"blink", "gaze", "head_turn", "light_step" or "talking"; "away" for a face out of the picture."""
     from_s: float
     to_s: float
 
