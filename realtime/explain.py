@@ -6,14 +6,14 @@ What is found is what the recogniser used, not what the person felt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
-from realtime.features.spec import BLOCKS, FACE_SIZE
+from realtime.features.spec import FACE_SIZE
 from realtime.geometry import REGION_NAMES, REGIONS, unit_grid
 from realtime.types import F32, F64, Explanation, KeyFrameEvidence, readonly
 
@@ -24,11 +24,11 @@ _REACH = 1.5
 class Explainable(Protocol):
     """What is asked of a recogniser."""
 
-    def features(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
-        """float64 (n, features), in the order of `FEATURE_NAMES`."""
+    def probabilities(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
+        """float64 (n, classes)."""
 
-    def from_features(self, features: F64) -> F64:
-        """Probabilities, float64 (n, classes); NaN in a block that is not known."""
+    def without_blocks(self, evidence: KeyFrameEvidence) -> Mapping[str, F64]:
+        """Block of features that is known → probabilities (classes,) if it were not."""
 
 
 def explain(recognizer: Explainable, evidence: KeyFrameEvidence) -> Explanation:
@@ -37,29 +37,24 @@ def explain(recognizer: Explainable, evidence: KeyFrameEvidence) -> Explanation:
     A region's worth is the mean of two changes of the label's probability: its fall when the region is
     kept at rest (see `still`), and its rise when the region alone moves, compared with a face that does
     not. The first alone misses movements of both sides, as one side will do; they are the two ends of
-    a Shapley value (Shapley 1953). A block's worth is the fall when its features are unknown, which
-    the recogniser takes for their means.
+    a Shapley value (Shapley 1953). A block's worth is the fall when its features are unknown.
 
     All copies go through the network together.
     """
     masks = region_masks()
-    count = len(masks)
     everywhere = np.ones_like(masks[0])
     copies = [still(evidence, mask) for mask in (*masks, *(everywhere - mask for mask in masks), everywhere)]
-    features = recognizer.features([evidence, *copies])
-    whole = features[0]
-    blocks = {name: block for name, block in BLOCKS.items() if np.isfinite(whole[block]).any()}
-    without = np.repeat(whole[None], len(blocks), axis=0)
-    for row, block in zip(without, blocks.values(), strict=True):
-        row[block] = np.nan
-    probabilities = recognizer.from_features(np.concatenate([features, without]))
-    p = probabilities[:, int(probabilities[0].argmax())]
-    kept, alone, nothing = p[1 : count + 1], p[count + 1 : 2 * count + 1], p[2 * count + 1]
-    regions = ((p[0] - kept) + (alone - nothing)) / 2.0
-    return Explanation(
-        regions=MappingProxyType(dict(zip(REGION_NAMES, regions.tolist(), strict=True))),
-        blocks=MappingProxyType(dict(zip(blocks, (p[0] - p[2 * count + 2 :]).tolist(), strict=True))),
-    )
+    probabilities = recognizer.probabilities([evidence, *copies])
+    label = int(probabilities[0].argmax())
+    whole, *changed, nothing = probabilities[:, label].tolist()
+    resting, alone = changed[: len(masks)], changed[len(masks) :]
+    regions = {
+        name: ((whole - rest) + (only - nothing)) / 2.0
+        for name, rest, only in zip(REGION_NAMES, resting, alone, strict=True)
+    }
+    without = recognizer.without_blocks(evidence)
+    blocks = {name: whole - float(row[label]) for name, row in without.items()}
+    return Explanation(regions=MappingProxyType(regions), blocks=MappingProxyType(blocks))
 
 
 def still(evidence: KeyFrameEvidence, mask: F32) -> KeyFrameEvidence:

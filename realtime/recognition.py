@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -12,7 +12,7 @@ from realtime.bundle import Bundle
 from realtime.errors import BundleError, ConfigError
 from realtime.explain import explain
 from realtime.features.extract import handcrafted, network_input
-from realtime.features.spec import FACE_SIZE
+from realtime.features.spec import BLOCKS, FACE_SIZE
 from realtime.inference import CnnSession, Device
 from realtime.types import F64, Explanation, KeyFrameEvidence, Recognition
 
@@ -73,12 +73,17 @@ class Recognizer:
 
     def probabilities(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """Calibrated probabilities: float64 (n, classes), rows sum to 1."""
-        return self.from_features(self.features(evidence))
-
-    def from_features(self, features: F64) -> F64:
-        """The same from features: float64 (n, 224), NaN where one is not known."""
-        probabilities: F64 = self.bundle.svm.predict_proba(features)
+        probabilities: F64 = self.bundle.svm.predict_proba(self.features(evidence))
         return probabilities
+
+    def without_blocks(self, evidence: KeyFrameEvidence) -> Mapping[str, F64]:
+        """Block of features that is known → probabilities (classes,) if it were at its mean."""
+        whole = self.features([evidence])
+        known = [name for name, block in BLOCKS.items() if np.isfinite(whole[:, block]).any()]
+        rows = np.repeat(whole, len(known), axis=0)
+        for row, name in zip(rows, known, strict=True):
+            row[BLOCKS[name]] = np.nan  # which the SVM takes for the mean
+        return dict(zip(known, self.bundle.svm.predict_proba(rows), strict=True))
 
     def features(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """All 224 features: float64 (n, 224); NaN in handcrafted blocks whose modality is missing."""
