@@ -117,6 +117,10 @@ def test_datasets_are_combined(casme2_root: Path, tmp_path: Path) -> None:
     assert found[0] == ("casme2", "casme2-sub01", "positive")
     assert found[-1] == ("mmew", "mmew-S01", "positive")
     assert {row["fps"] for row in rows_of(out)} == {"200", "90"}
+    together, out = out.read_bytes(), tmp_path / "each.csv"
+    each = [word for text in datasets for word in ("--dataset", text)]
+    assert main(["prepare", *each, "--out", str(out)]) == 0
+    assert out.read_bytes() == together
 
 
 def test_kinds_of_expressions(tmp_path: Path) -> None:
