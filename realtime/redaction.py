@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
@@ -43,3 +44,12 @@ class Redactor:
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
         return without_credentials(text)
+
+    def guard_log(self) -> None:
+        """From here on, whatever is logged by whomever goes through this."""
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(self._clean)
+
+    def _clean(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self(record.getMessage()), ()
+        return True

@@ -39,7 +39,7 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = any(a in ("-v", "--verbose") for a in arguments)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
-    for chatty in ("matplotlib", "PIL", "jax", "absl"):
+    for chatty in ("matplotlib", "PIL", "jax", "absl", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     try:
         options = parser.parse_args(arguments)

@@ -368,6 +368,19 @@ def watch(
     return frames, states(statuses)
 
 
+def test_bare_pictures_over_http_have_no_stamps() -> None:
+    with mjpeg([*JPEGS, "hang"]) as server:
+        feed = capture(server.url)()
+        try:
+            info = feed.open()
+            first = feed.read()
+        finally:
+            feed.close()
+    assert (info.width, info.height, info.finite) == (64, 48, False)
+    assert first is not None
+    assert math.isnan(first.stamp_s)
+
+
 def test_a_feed_that_ends_is_found_again() -> None:
     with mjpeg(beats(*JPEGS * 10)) as server:
         frames, seen = watch(server.url, lambda frames, statuses: server.connections > 2 and len(frames) > 60)

@@ -58,10 +58,12 @@ def run(options: argparse.Namespace) -> int:
     from realtime.live.outlets import make_outlets
     from realtime.live.supervisor import Supervisor
     from realtime.live.web import WebServer
+    from realtime.redaction import Redactor
 
     if options.seconds is not None and not 0 < options.seconds < 1e9:
         raise UsageError("--seconds must be above 0")
     settings = _settings(options)
+    Redactor(settings.secrets).guard_log()
     if options.check:
         return _check(settings)
     outlets = make_outlets(settings)

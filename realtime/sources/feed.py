@@ -19,6 +19,7 @@ from realtime.types import U8, Frame, FrameSource, readonly
 
 _MAX_MISSES = 25
 _MAX_MISSING_S = 2.0
+_FPS_OF_BARE_JPEG = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class FeedOptions:
 class CaptureFeed:
     """A device number or a URL that OpenCV opens.
 
-    The stamps of FFmpeg are believed but for JPEG pictures over HTTP, which carry none: FFmpeg counts
-    them at 25 a second whatever their rate. A device has no stamps.
+    The stamps of FFmpeg are believed but for bare JPEG pictures over HTTP, which carry none: FFmpeg counts
+    them at 25 a second whatever their rate, and that is how they are known. A device has no stamps.
     """
 
     def __init__(self, target: int | str, options: FeedOptions) -> None:
@@ -97,8 +98,9 @@ class CaptureFeed:
         width, height = (int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         check_size(self._name, width, height)
         finite = self._is_finite(capture)
-        self._stamped = not isinstance(self._target, int) and (finite or not self._is_bare_jpeg(capture))
         stated = float(capture.get(cv2.CAP_PROP_FPS))
+        bare = not finite and stated == _FPS_OF_BARE_JPEG and self._is_jpeg_over_http(capture)
+        self._stamped = not isinstance(self._target, int) and not bare
         rate = stated if is_sane_fps(stated) else self._options.fps or DEFAULT_FPS
         notes = () if rate == stated else (f"states no frame rate; {rate:g} per second assumed",)
         return FeedInfo(width, height, rate, finite, notes)
@@ -151,7 +153,7 @@ class CaptureFeed:
         count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         return math.isfinite(count) and 0 < count < 1e9
 
-    def _is_bare_jpeg(self, capture: Capture) -> bool:
+    def _is_jpeg_over_http(self, capture: Capture) -> bool:
         code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]
         scheme = str(self._target).split("://", 1)[0].lower()
         return code.upper() == b"MJPG" and scheme in ("http", "https", "tcp")

@@ -196,7 +196,9 @@ class LiveSource:
             return False
         wait_s = min(self._policy.backoff_s * 2.0 ** min(self._attempt - 1, 16), self._policy.backoff_max_s)
         wait_s *= self._random.uniform(0.5, 1.0)
-        self._change(StreamStatus("reconnecting", reason, attempt=self._attempt, wait_s=wait_s))
+        status = StreamStatus("reconnecting", reason, attempt=self._attempt, wait_s=wait_s)
+        if self._attempt & (self._attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage may be long
+            self._change(status)
         remaining_s = self._remaining_s()
         self._stop.wait(wait_s if remaining_s is None else min(wait_s, max(remaining_s, 0.0)))
         return True

@@ -1,0 +1,284 @@
+"""`glimpse live` as a whole, on real servers: what it finds, what it survives, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import Film
+from live_servers import mjpeg, rtsp, until
+from media import jpeg, write_mkv
+
+from realtime.pipeline import Pipeline
+from realtime.process import events
+from realtime.sources import open_source
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = json.loads(files("realtime").joinpath("schema/glimpse-1.schema.json").read_text(encoding="utf-8"))
+STEP = 3
+EVENTS = ("micro_expression", "macro_expression")
+BEAT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The film at 33 pictures a second as JPEG in Matroska, and what `process` finds in it."""
+
+    path: Path
+    jpegs: tuple[bytes, ...]
+    found: tuple[tuple[float, float, float], ...]
+
+
+@pytest.fixture(scope="module")
+def recording(film: Film, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    path = tmp_path_factory.mktemp("recording") / "film.mkv"
+    shown = film.frames[::STEP]
+    jpegs = tuple(jpeg(frame.image) for frame in shown)
+    times_ms = [round(1000 * frame.time_s) for frame in shown]
+    write_mkv(path, jpegs, times_ms, fps=film.truth.fps / STEP, size=(film.truth.width, film.truth.height))
+    with open_source(path) as source, Pipeline() as pipeline:
+        keys = [event.key_frames for event in events(source, pipeline)]
+    found = tuple((k.onset_s, k.apex_s, k.offset_s) for k in keys)
+    assert len(found) == 2
+    return Recording(path, jpegs, found)
+
+
+class Run:
+    """`glimpse live` in a process; its records as they come."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "realtime", "live", "--model", "none", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        self.records: list[dict[str, Any]] = []
+        self.raw = self.complaints = b""
+        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._listen, self._overhear)]
+        for thread in self._threads:
+            thread.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.raw += line
+            self.records.append(json.loads(line))
+
+    def _overhear(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.complaints += line
+
+    def of(self, *types: str, camera: str | None = None) -> list[dict[str, Any]]:
+        chosen = [record for record in self.records if record["type"] in types]
+        return [record for record in chosen if camera in (None, record["camera"])]
+
+    def states(self, camera: str | None = None) -> list[str]:
+        return [r["state"] for r in self.of("status", camera=camera) if "warning" not in r]
+
+    def wait_for(self, condition: Callable[[], Any], what: str) -> None:
+        until(lambda: condition() or self.process.poll() is not None, what)
+        assert condition(), self.complaints
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join(30)
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def end(self) -> int:
+        """Wait for the end; gives the exit code."""
+        until(lambda: self.process.poll() is not None, "the end of the run")
+        for thread in self._threads:
+            thread.join(30)
+        for record in self.records:
+            jsonschema.validate(record, SCHEMA)
+        return int(self.process.returncode)
+
+
+@contextmanager
+def live(*arguments: str) -> Iterator[Run]:
+    run = Run(arguments)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """Processes of a run's cameras."""
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not path.exists():
+        pytest.skip("this system does not tell a process's children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def endless(recording: Recording) -> list[Any]:
+    """The film over and over, at 20 pictures a second, as a script for an MJPEG feed."""
+    return [part for picture in recording.jpegs for part in (picture, BEAT)] * 500
+
+
+def patient(folder: Path, url: str, **settings: Any) -> tuple[str, str]:
+    """A configuration whose buffer holds the whole film, so that a slow machine drops nothing."""
+    path = folder / "cameras.yaml"
+    path.write_text(json.dumps({"cameras": {"door": {"source": url, "buffer_s": 120, **settings}}}))
+    return "--config", str(path)
+
+
+def times(records: Sequence[dict[str, Any]]) -> list[tuple[float, float, float]]:
+    return [(r["onset_s"], r["apex_s"], r["offset_s"]) for r in records]
+
+
+def assert_same_events(run: Run, recording: Recording, tolerance_s: float) -> None:
+    (summary,) = run.of("summary")
+    assert summary["skipped"] == {}
+    assert summary["frames"] == len(recording.jpegs)
+    assert summary["events"] == len(recording.found)
+    for found, true in zip(times(run.of(*EVENTS)), recording.found, strict=True):
+        assert found == pytest.approx(true, abs=tolerance_s)
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[int]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_stream_over_http_gives_the_events_of_the_file(recording: Recording, tmp_path: Path) -> None:
+    with web_server(recording.path.parent) as port:
+        url = f"http://admin:hunter2@127.0.0.1:{port}/film.mkv?token=pa55word"
+        config = patient(tmp_path, url, retries=0)
+        outputs = ("--csv", str(tmp_path / "e.csv"), "--out", str(tmp_path / "e.jsonl"), "--webhook", url)
+        with live(*config, "-v", *outputs) as run:
+            assert run.end() == 0
+    lines = (tmp_path / "e.jsonl").read_bytes()
+    run.records = [json.loads(line) for line in lines.splitlines()]
+    assert run.states() == ["starting", "running", "ended"]
+    assert_same_events(run, recording, 0.0015)
+    table = (tmp_path / "e.csv").read_bytes()
+    assert len(table.splitlines()) == 1 + len(recording.found)
+    event = run.of(*EVENTS)[0]
+    assert event["onset_wall_time"] < event["wall_time"]
+    assert event["id"].startswith("door-2")
+    for text in (lines, table, run.raw, run.complaints):
+        assert b"hunter2" not in text
+        assert b"pa55word" not in text
+
+
+def test_rtsp_gives_the_events_of_the_file(recording: Recording, tmp_path: Path) -> None:
+    with rtsp(recording.path) as server, live(*patient(tmp_path, server.url, retries=0)) as run:
+        assert run.end() == 0
+    assert run.states() == ["starting", "running", "ended"]
+    assert_same_events(run, recording, 0.031)
+
+
+def test_a_server_that_dies_in_mid_stream_and_comes_back(recording: Recording, tmp_path: Path) -> None:
+    with rtsp(recording.path) as server, live(*patient(tmp_path, server.url)) as run:
+        run.wait_for(lambda: "running" in run.states(), "the stream")
+        run.wait_for(lambda: run.of(*EVENTS), "an event")
+        server.kill()
+        run.wait_for(lambda: "reconnecting" in run.states(), "the loss to be noticed")
+        before = len(run.of(*EVENTS))
+        server.start()
+        run.wait_for(lambda: [s for s in run.of("status") if "gap_s" in s], "the stream to come back")
+        run.wait_for(lambda: len(run.of(*EVENTS)) > before, "an event after the gap")
+        run.process.send_signal(signal.SIGTERM)
+        assert run.end() == 0
+    gaps = [s["gap_s"] for s in run.of("status") if "gap_s" in s]
+    (summary,) = run.of("summary")
+    assert summary["reconnects"] >= 1
+    assert summary["gap_s"] == pytest.approx(sum(gaps), abs=0.01)
+    found = run.of(*EVENTS)
+    assert len({event["id"] for event in found}) == len(found) == summary["events"]
+    assert max(event["offset_s"] - event["onset_s"] for event in found) < 1.0
+    assert run.states()[-1] == "ended"
+
+
+def test_cameras_side_by_side_a_dead_process_and_an_orderly_end(recording: Recording, tmp_path: Path) -> None:
+    with mjpeg(endless(recording)) as server:
+        config = tmp_path / "cameras.yaml"
+        config.write_text(json.dumps({"cameras": {"door": server.url, "desk": server.url}}))
+        with live("--config", str(config)) as run:
+            run.wait_for(lambda: all("running" in run.states(n) for n in ("door", "desk")), "both cameras")
+            before = children(run.process)
+            assert len(before) == 2
+            os.kill(before[0], signal.SIGKILL)
+            run.wait_for(lambda: run.states().count("running") == 3, "the dead one to run again")
+            (last_words,) = run.of("summary")
+            assert "signal 9" in last_words["notes"][0]
+            assert set(children(run.process)) - set(before)
+            run.process.send_signal(signal.SIGINT)
+            assert run.end() == 0
+    assert sorted(r["camera"] for r in run.of("summary"))[-2:] != ["desk", "desk"]
+    assert len(run.of("summary")) == 3
+    for name in ("door", "desk"):
+        assert run.states(name)[-1] == "ended"
+        assert run.of("summary", camera=name)[-1]["frames"] > 0
+
+
+def test_a_kill_of_it_all_leaves_whole_lines_and_no_process(recording: Recording, tmp_path: Path) -> None:
+    out = tmp_path / "events.jsonl"
+    flags = ("--out", str(out), "--provisional")
+    with mjpeg(endless(recording)) as server, live(server.url, *flags) as run:
+        run.wait_for(lambda: out.exists() and b'"unobservable"' in out.read_bytes(), "records")
+        cameras = children(run.process)
+        run.process.kill()
+        run.process.wait()
+        until(lambda: not any(_lives(pid) for pid in cameras), "the camera's process to end")
+    data = out.read_bytes()
+    assert data.endswith(b"\n")
+    for line in data.splitlines():
+        jsonschema.validate(json.loads(line), SCHEMA)
+
+
+def _lives(pid: int) -> bool:
+    path = Path(f"/proc/{pid}/stat")
+    try:
+        return path.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_check_says_what_every_camera_shows(
+    recording: Recording, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import realtime.cli
+
+    config = tmp_path / "cameras.yaml"
+    dead = "rtsp://admin:hunter2@127.0.0.1:9/stream"
+    config.write_text(json.dumps({"cameras": {"film": str(recording.path), "dead": dead}}))
+    assert realtime.cli.main(["live", "--config", str(config), "--check"]) == 1
+    shown = capfd.readouterr().out.splitlines()
+    assert len(shown) == 2
+    assert shown[0].startswith("film: 240×200, 33.3")
+    assert shown[0].endswith("1 face in view")
+    assert shown[1] == "dead: failed: rtsp://127.0.0.1:9/stream: cannot be opened"

@@ -1,0 +1,269 @@
+"""Settings of a live run, and credentials kept out of everything."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import realtime.cli
+from realtime.errors import ConfigError, OutputError, UsageError
+from realtime.live import command
+from realtime.live.fleet import Fleet
+from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
+from realtime.live.outlets import make_outlets
+from realtime.live.settings import LiveSettings, address, default_name, load_live, parse_live
+from realtime.live.web import WebServer
+from realtime.redaction import Redactor, secrets_of, without_credentials
+
+URL = "rtsp://admin:hunter2@10.0.0.5:554/stream"
+
+
+def settings(*arguments: str) -> LiveSettings:
+    return command._settings(realtime.cli.build_parser().parse_args(["live", *arguments]))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (URL, "rtsp://10.0.0.5:554/stream"),
+        ("cannot open rtsp://user:p@ss@host/x now", "cannot open rtsp://host/x now"),
+        ("rtsp://user:pa/ss@host/x", "rtsp://host/x"),
+        (
+            "http://host/video?user=me&password=hunter2&size=2",
+            "http://host/video?user=***&password=***&size=2",
+        ),
+        ("http://host/a?x=1;api_token=abc", "http://host/a?x=1;api_token=***"),
+        ("mqtts://u@broker:8883", "mqtts://broker:8883"),
+        ("plain text, a@b.example and no URL", "plain text, a@b.example and no URL"),
+    ],
+)
+def test_urls_are_shown_without_credentials(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown
+
+
+def test_known_secrets_are_hidden_wherever_they_stand() -> None:
+    redact = Redactor(["hunter2", "p@ss word"])
+    assert redact("[tcp] failed: hunter2 p%40ss%20word p@ss word") == "[tcp] failed: *** *** ***"
+    assert Redactor()("nothing to hide") == "nothing to hide"
+    assert set(secrets_of("rtsp://me:a%40b@host/?key=k1")) == {"me:a%40b", "me:a@b", "a%40b", "a@b", "k1"}
+
+
+def test_the_log_is_guarded(caplog: pytest.LogCaptureFixture) -> None:
+    root, handler = logging.getLogger(), logging.Handler()
+    seen: list[str] = []
+    handler.emit = lambda record: seen.append(record.getMessage())  # type: ignore[method-assign]
+    root.addHandler(handler)
+    others = [(one, list(one.filters)) for one in root.handlers]
+    try:
+        Redactor(["hunter2"]).guard_log()
+        logging.getLogger("somebody.else").warning("GET %s failed: %s", URL, "hunter2")
+    finally:
+        root.removeHandler(handler)
+        for one, filters in others:
+            one.filters[:] = filters
+    assert seen == ["GET rtsp://10.0.0.5:554/stream failed: ***"]
+
+
+def test_a_run_from_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.yaml"
+    path.write_text(
+        """
+cameras:
+  door: {source: "rtsp://viewer:{CAM_PASS}@10.0.0.5/stream", max_faces: 2, retries: 5}
+  desk: 0
+outputs:
+  jsonl: {path: events.jsonl, rotate_mb: 5}
+  mqtt: {url: mqtts://broker, username: glimpse, password: "{MQTT_PASS}"}
+  webhook: https://example.org/hook
+route: {spotter: {threshold: 4.0}}
+model: none
+metrics: 9108
+"""
+    )
+    run = load_live(path, {"CAM_PASS": "p@ss/1", "MQTT_PASS": "s3cret"})
+    assert list(run.cameras) == ["door", "desk"]
+    door = run.cameras["door"]
+    assert door.source == "rtsp://viewer:p%40ss%2F1@10.0.0.5/stream"
+    assert door.shown_source == "rtsp://10.0.0.5/stream"
+    assert run.cameras["desk"].shown_source == "camera:0"
+    assert run.route_of(door).tracker.max_faces == 2
+    assert run.route_of(run.cameras["desk"]).tracker.max_faces == 1
+    assert run.route.spotter.threshold == 4.0
+    assert run.outputs.mqtt is not None
+    assert run.outputs.mqtt.password == "s3cret"
+    assert run.outputs.jsonl is not None
+    assert run.outputs.jsonl.rotate_mb == 5.0
+    assert {"p@ss/1", "p%40ss%2F1", "s3cret"} <= set(run.secrets)
+    assert Redactor(run.secrets)("viewer p@ss/1 s3cret") == "viewer *** ***"
+
+
+WRONG: list[tuple[Any, str]] = [
+    (None, "mapping"),
+    ({}, "no camera|expected a mapping"),
+    ({"cameras": {}}, "no camera"),
+    ({"cameras": {"door": {}}}, "no source"),
+    ({"cameras": {"door": "nonesuch.mp4"}}, "no such file"),
+    ({"cameras": {"a/b": 0}}, "cannot name"),
+    ({"cameras": {"door": {"source": 0, "max_face": 2}}}, "max_faces"),
+    ({"cameras": {"door": {"source": 0, "max_faces": 99}}}, "max_faces"),
+    ({"cameras": {"door": {"source": 0, "rtsp_transport": "smoke"}}}, "rtsp_transport"),
+    ({"cameras": {"door": {"source": "rtsp://x:{UNSET_PASS}@h"}}}, "UNSET_PASS"),
+    ({"cameras": {"door": 0}, "outputs": {"fax": "1"}}, "fax"),
+    ({"cameras": {"door": 0}, "outputs": {"mqtt": "http://x"}}, "mqtt"),
+    ({"cameras": {"door": 0}, "camera": 1}, "camera"),
+    ({"cameras": {"door": 0}, "route": {"spoter": {}}}, "spotter"),
+    ({"cameras": {"door": 0}, "metrics": "nowhere"}, "nowhere"),
+    ({"cameras": {"door": 0}, "device": "tpu"}, "tpu"),
+]
+
+
+@pytest.mark.parametrize(("data", "said"), WRONG, ids=[said for _, said in WRONG])
+def test_wrong_settings_are_one_clear_line(data: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        parse_live(data, "cameras.yaml", {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_from_flags() -> None:
+    run = settings(URL, "--max-faces", "3", "--out", "e.jsonl", "--mqtt", "mqtt://u:pw@broker", "--lsl")
+    assert list(run.cameras) == ["10.0.0.5"]
+    assert run.cameras["10.0.0.5"].max_faces == 3
+    assert (run.outputs.jsonl.path, run.outputs.lsl.name) == ("e.jsonl", "glimpse")  # type: ignore[union-attr]
+    assert {"hunter2", "pw"} <= set(run.secrets)
+    kinds = [type(outlet.sink).__name__ for outlet in make_outlets(run)]
+    assert kinds == ["MqttSink", "LslSink", "LiveJsonLines"]
+    assert [outlet.sink.name for outlet in make_outlets(settings("0"))] == ["standard output"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "SOURCE"),
+        (["0", "--config", "x.yaml"], "SOURCE"),
+        (["0", "--max-faces", "0.5"], "max-faces"),
+        (["0", "--pace", "slow"], "pace"),
+        (["0", "--name", "a b"], "a b"),
+        (["0", "--mqtt", "http://x"], "mqtt"),
+        (["nonesuch.mp4"], "nonesuch.mp4"),
+        (["0", "--metrics", "x"], "address"),
+    ],
+)
+def test_wrong_commands_are_one_clear_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert realtime.cli.main(["live", *arguments]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert said in output.err
+    assert output.err.count("\n") == 1
+
+
+def test_flags_that_belong_to_one_camera_do_not_go_with_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("cameras: {desk: 0}")
+    with pytest.raises(UsageError, match="--max-faces"):
+        settings("--config", str(path), "--max-faces", "2")
+    assert settings("--config", str(path), "--csv", "e.csv").outputs.csv is not None
+
+
+def test_outputs_must_differ() -> None:
+    with pytest.raises(UsageError, match="same file"):
+        make_outlets(settings("0", "--out", "x", "--csv", "x"))
+    with pytest.raises(UsageError, match="--csv PATH"):
+        make_outlets(settings("0", "--csv", "-"))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("0", "camera-0"),
+        ("/dev/video3", "camera-3"),
+        ("rtsp://u:p@cam.example:554/1", "cam.example"),
+        ("films/p 01.mp4", "p-01"),
+        ("./…", "camera"),
+    ],
+)
+def test_names_that_cameras_get(source: str, name: str) -> None:
+    assert default_name(source) == name
+
+
+def test_addresses() -> None:
+    assert address("9108") == ("127.0.0.1", 9108)
+    assert address("0.0.0.0:80") == ("0.0.0.0", 80)
+
+
+def gauges(**counts: Any) -> dict[str, Any]:
+    found = Gauges()
+    for name, value in counts.items():
+        setattr(found, name, value)
+    found.frame_latency.add(0.04)
+    found.frame_latency.add(60.0)
+    extra = {"type": "gauges", "reconnects": 1, "gap_s": 2.5, "waiting_s": 0.0, "cpu_s": 1.0}
+    return {**found.as_record(), **extra}
+
+
+def fetch(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(["door", "desk"])
+    server = WebServer("127.0.0.1:0", fleet, make_outlets(settings("0")))
+    try:
+        assert fetch(server.port, "/healthz")[0] == 503
+        for name in ("door", "desk"):
+            fleet.note(name, {"type": "status", "state": "running"})
+            fleet.note(name, gauges(frames=100, face_frames=80, faces=2, skipped={"dropped": 20}))
+        assert fetch(server.port, "/healthz") == (
+            200,
+            json.dumps({"healthy": True, "cameras": {"door": "running", "desk": "running"}}),
+        )
+        fleet.note_death("door")
+        fleet.note("door", gauges(frames=5))
+        code, text = fetch(server.port, "/metrics")
+        assert code == 200
+        lines = text.splitlines()
+        for line in (
+            'glimpse_frames_total{camera="door"} 105.0',
+            'glimpse_frames_total{camera="desk"} 100.0',
+            'glimpse_frames_dropped_total{camera="desk"} 20.0',
+            'glimpse_face_present{camera="desk"} 1.0',
+            'glimpse_reconnects_total{camera="door"} 2.0',
+            'glimpse_process_restarts{camera="door"} 1.0',
+            'glimpse_events_total{camera="door",type="micro_expression"} 0.0',
+            'glimpse_frame_latency_seconds_bucket{camera="desk",le="0.033"} 0.0',
+            'glimpse_frame_latency_seconds_bucket{camera="desk",le="0.05"} 1.0',
+            'glimpse_frame_latency_seconds_bucket{camera="desk",le="+Inf"} 2.0',
+            'glimpse_output_waiting{output="standard output"} 0.0',
+        ):
+            assert line in lines
+        fleet.note("desk", {"type": "status", "state": "stalled"})
+        assert fetch(server.port, "/healthz")[0] == 503
+        fleet.note("desk", {"type": "status", "state": "ended"})
+        now = time.monotonic()
+        monkeypatch.setattr("realtime.live.fleet.time.monotonic", lambda: now)
+        assert fetch(server.port, "/healthz")[0] == 200
+        monkeypatch.setattr("realtime.live.fleet.time.monotonic", lambda: now + 60.0)
+        assert fetch(server.port, "/healthz")[0] == 503, "not heard of for a minute"
+        assert fetch(server.port, "/")[0] == 404
+        with pytest.raises(OutputError, match="cannot be used"):
+            WebServer(f"127.0.0.1:{server.port}", fleet, [])
+    finally:
+        server.close()
+
+
+def test_histograms_count_every_duration() -> None:
+    assert len(gauges()["frame_latency"]["counts"]) == len(LATENCY_BUCKETS_S) + 1
+    assert sum(gauges()["frame_latency"]["counts"]) == 2
