@@ -14,14 +14,14 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 path, port = sys.argv[1:3]
 Gst.init(None)
-for part in ("matroskademux", "jpegparse", "rtpjpegpay"):
+for part in ("matroskademux", "rtpjpegpay"):
     if not Gst.Registry.get().lookup_feature(part):
         sys.exit(f"GStreamer has no {part}")
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(port)
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch(f'( filesrc location="{path}" ! matroskademux ! jpegparse ! rtpjpegpay name=pay0 pt=26 )')
+factory.set_launch(f'( filesrc location="{path}" ! matroskademux ! rtpjpegpay name=pay0 pt=26 )')
 server.get_mount_points().add_factory("/live", factory)
 if not server.attach(None):
     sys.exit("the port is taken")
