@@ -39,6 +39,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
 }
 _DPI = 150
+_STEADY = 0.05
+"""The risk of a smaller share than this is that of a handful of samples, and need not fit the axes."""
 
 Draw = Callable[[Figure, Mapping[str, Any], Predictions], None]
 
@@ -159,12 +161,11 @@ def reliability(figure: Figure, results: Mapping[str, Any], _: Predictions) -> N
     upper.plot([0, 1], [0, 1], color="#444444", linewidth=1.0, linestyle="--", label="perfect")
     confidence = [part["confidence"] for part in bins]
     upper.plot(confidence, accuracy, "o", color=_ORANGE, markersize=4, label="mean confidence")
-    upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right", title="Reliability")
+    upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that is right")
     figure.legend(loc="outside lower center", ncols=3, columnspacing=1.2, handlelength=1.6)
-    about = f"ECE {results['expected_calibration_error']:.3f}\nBrier {results['brier_score']:.3f}"
-    if results.get("calibrated") is False:
-        about += "\nnot calibrated"
-    upper.text(0.98, 0.05, about, transform=upper.transAxes, ha="right", va="bottom")
+    about = f"ECE {results['expected_calibration_error']:.3f}, Brier {results['brier_score']:.3f}"
+    kind = "Reliability, not calibrated" if results.get("calibrated") is False else "Reliability"
+    upper.set_title(f"{kind} ({about})")
     counts = [part["samples"] for part in bins]
     lower.bar(middles, counts, width, color="#cccccc", edgecolor="#666666", linewidth=0.8)
     for x, count in zip(middles, counts, strict=True):
@@ -183,7 +184,8 @@ def risk_coverage(figure: Figure, results: Mapping[str, Any], predictions: Predi
     axes.set(
         xlim=(0, 1), xlabel="share of the samples that are labelled (coverage)", ylabel="share wrong (risk)"
     )
-    axes.set(ylim=(0, max(1.15 * float(risk.max()), 0.05)), title=f"Risk and coverage (AURC {aurc:.3f})")
+    top = 1.15 * float(risk[int(_STEADY * len(risk)) :].max())
+    axes.set(ylim=(0, max(top, 0.05)), title=f"Risk and coverage (AURC {aurc:.3f})")
     other = axes.twinx()
     other.spines["right"].set_visible(True)
     other.plot(coverage, threshold, color=_ORANGE, linewidth=1.2, linestyle="--", label="threshold")

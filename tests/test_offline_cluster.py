@@ -22,6 +22,7 @@ from offline import cli, loso
 from offline.cluster import cluster, on_worker
 from offline.loso import leave_out, pooled_probabilities
 from offline.methods import make_method
+from offline.results import TIMES
 from offline.samples import FOUR_CLASSES, SampleSet, direct_samples
 from realtime.errors import ClusterError
 
@@ -127,15 +128,29 @@ class InThread:
 def test_the_cluster_gives_the_same_bits(dask_cluster, samples, tmp_path):
     method = make_method("ststnet", {"epochs": 1})
     address = dask_cluster.have(2).address
-    here = leave_out(samples, method)
-    there = leave_out(samples, method, folder=tmp_path / "folds", scheduler=address)
+    here = leave_out(samples, method, groups=2)
+    there = leave_out(samples, method, groups=2, folder=tmp_path / "folds", scheduler=address)
     assert [fold.subjects for fold in there] == [fold.subjects for fold in here]
     assert np.array_equal(pooled_probabilities(samples, there), pooled_probabilities(samples, here))
     assert [fold.curve for fold in there] == [fold.curve for fold in here]
-    assert len(list((tmp_path / "folds").glob("*.json"))) == 6
+    assert len(list((tmp_path / "folds").glob("*.json"))) == 2
     # all folds are kept: nothing is asked of the cluster
-    again = leave_out(samples, method, folder=tmp_path / "folds", scheduler="nowhere:1")
+    again = leave_out(samples, method, groups=2, folder=tmp_path / "folds", scheduler="nowhere:1")
     assert np.array_equal(pooled_probabilities(samples, again), pooled_probabilities(samples, here))
+
+
+def test_one_job_two_jobs_and_the_cluster_leave_the_same_files(dask_cluster, tmp_path):
+    address = dask_cluster.have(2).address
+    common = ["evaluate", "--synthetic", "24", "--identities", "3", "--method", "flow-grid", "--no-figures"]
+    found = []
+    for options in (["--jobs", "1"], ["--jobs", "2"], ["--scheduler", address]):
+        out = tmp_path / options[0] / options[1].replace("/", "")
+        assert cli.main([*common, *options, "--out", str(out)]) == 0
+        results = json.loads((out / "results.json").read_text())
+        for name in TIMES:
+            del results[name]
+        found.append((results, (out / "predictions.csv").read_bytes()))
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_worker_that_is_killed_costs_nothing_but_its_fold(dask_cluster, samples, tmp_path):
