@@ -68,6 +68,14 @@ class StreamResult:
     """What was measured frame by frame, to tell what a false alarm was."""
     by_threshold: Mapping[float, tuple[KeyFrames, ...]] = field(default_factory=dict)
     """Movements that the spotter gives at other thresholds."""
+    last_s: float | None = None
+    """Time of the last frame; None where the truth's number of frames says how long the stream is."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the stream, the last frame's own time included."""
+        last_s = (self.truth.frames - 1) / self.truth.fps if self.last_s is None else self.last_s
+        return last_s + 1.0 / self.truth.fps
 
     @property
     def provisional(self) -> tuple[Provisional, ...]:
@@ -135,12 +143,13 @@ def run_source(
     spotted: list[FacialEvent] = []
     notices: list[Notice] = []
     frames, bank = MeasuredFrames(), Bank(config, thresholds)
-    count = 0
+    count, last_s = 0, 0.0
     with source, Pipeline(config, recognizer) as pipeline:
         for frame in source:
             spotted += pipeline.push(frame)
             notices += pipeline.notices
             frames.push(pipeline.observation)
+            last_s = frame.time_s if isinstance(frame, Frame) else last_s
             bank.push(pipeline.observations)
             count += 1
         spotted += pipeline.flush()
@@ -153,6 +162,7 @@ def run_source(
             pipeline.unobservable,
             frames.done(),
             bank.done(),
+            last_s,
         )
 
 

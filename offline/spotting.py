@@ -25,7 +25,7 @@ def evaluate(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[st
     """All figures of a set of streams, JSON-ready. Times in ms of stream time."""
     figures: dict[str, Any] = {kind: _spotting(results, kind) for kind in KINDS}
     figures["both"] = _spotting(results, None)
-    seconds = sum(r.truth.frames / r.truth.fps for r in results)
+    seconds = sum(r.seconds for r in results)
     causes = Counter(cause for r in results for cause in _false_alarms(r))
     figures["seconds"] = seconds
     figures["false_alarms_per_minute"] = sum(causes.values()) / seconds * 60.0 if seconds else None
@@ -40,7 +40,7 @@ def evaluate(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[st
 
 def curve(results: Sequence[StreamResult]) -> list[dict[str, Any]]:
     """Micro-expressions at every threshold that the streams were watched with, JSON-ready."""
-    seconds = sum(r.truth.frames / r.truth.fps for r in results)
+    seconds = sum(r.seconds for r in results)
     points = []
     for threshold in sorted({t for result in results for t in result.by_threshold}):
         scores = []

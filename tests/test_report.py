@@ -139,6 +139,22 @@ def test_the_same_run_gives_the_same_bytes() -> None:
     assert len(pages) == 1
 
 
+def test_what_could_not_be_seen_is_shaded_and_told() -> None:
+    stretches = [
+        {"type": "unobservable", "from_s": from_s, "to_s": from_s + 0.4, "cause": "motion"}
+        for from_s in (0.2, 1.1)
+    ]
+    page = render_report([*RECORDS[:3], *stretches, SUMMARY], make_trace())
+    drawing = page[page.index("<svg") :]
+    bare = render_report(RECORDS, make_trace())
+    bare = bare[bare.index("<svg") :]
+    assert drawing.count("var(--gap)") - bare.count("var(--gap)") == len(stretches)
+    text = text_of(page)
+    assert "Not observable 25.0 %" in text
+    assert "Not observable: no face 25.0 % of the time" in text
+    assert "a micro-expression could not have been seen" in text
+
+
 def test_nothing_found_is_said_with_care() -> None:
     page = render_report([STREAM, {**SUMMARY, "frames": 0, "face_frames": 0, "skipped": {}}])
     assert "That is no proof that there was none" in text_of(page)
