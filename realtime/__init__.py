@@ -19,8 +19,11 @@ __all__ = [
     "KeyFrames",
     "Pipeline",
     "PipelineConfig",
+    "Provisional",
     "Recognition",
     "Recognizer",
+    "Unobservable",
+    "Withdrawn",
     "detect",
     "load_config",
     "load_recognizer",
@@ -34,7 +37,15 @@ if TYPE_CHECKING:
     from realtime.pipeline import Pipeline
     from realtime.recognition import Recognizer
     from realtime.sources import open_source
-    from realtime.types import FacialEvent, Frame, KeyFrames, Recognition
+    from realtime.types import (
+        FacialEvent,
+        Frame,
+        KeyFrames,
+        Provisional,
+        Recognition,
+        Unobservable,
+        Withdrawn,
+    )
 
 _HOMES = {
     "FacialEvent": "types",
@@ -43,8 +54,11 @@ _HOMES = {
     "KeyFrames": "types",
     "Pipeline": "pipeline",
     "PipelineConfig": "config",
+    "Provisional": "types",
     "Recognition": "types",
     "Recognizer": "recognition",
+    "Unobservable": "types",
+    "Withdrawn": "types",
     "detect": "api",
     "load_config": "config",
     "load_recognizer": "api",
