@@ -8,16 +8,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime import __version__, terminal
 from realtime.errors import GlimpseError, UsageError
 from realtime.live import command as live_command
+from realtime.route_options import add_route_options, with_options
 
 if TYPE_CHECKING:
-    from realtime.config import PipelineConfig
     from realtime.recognition import Recognizer
     from realtime.sinks import EventSink
     from realtime.types import StreamInfo
@@ -67,18 +67,8 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
     )
-    parser.add_argument(
-        "--uncertain-below", type=float, metavar="P",
-        help="call a label uncertain where the largest probability is below P (default: as the bundle says)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--explain", action="store_true", help="say which regions and features each label rested on"
-    )
     parser.add_argument("--fps", type=float, metavar="N", help="frame rate of a folder of images")
-    parser.add_argument(
-        "--provisional", action="store_true",
-        help="also write movements when they have just peaked, before they are decided",
-    )  # fmt: skip
+    add_route_options(parser)
     parser.add_argument("--timing", action="store_true", help="write the time that the run took (wall_s)")
     terminal.add_verbose(parser)
 
@@ -89,7 +79,7 @@ def _process(options: argparse.Namespace) -> int:
     from realtime.config import PipelineConfig, load_config
 
     _check_targets(options)
-    config = _with_options(load_config(options.config) if options.config else PipelineConfig(), options)
+    config = with_options(load_config(options.config) if options.config else PipelineConfig(), options)
     recognizer = None
     if options.model != "none":
         recognizer = load_recognizer(options.model, device=options.device, config=config.recognition)
@@ -106,16 +96,6 @@ def _process(options: argparse.Namespace) -> int:
             print(f"glimpse: {error}", file=sys.stderr)
             failed = max(failed, error.exit_code)
     return failed
-
-
-def _with_options(config: PipelineConfig, options: argparse.Namespace) -> PipelineConfig:
-    """The settings with what the command line says in their place."""
-    recognition = config.recognition
-    if options.uncertain_below is not None:
-        recognition = replace(recognition, uncertain_below=options.uncertain_below)
-    if options.explain:
-        recognition = replace(recognition, explain=True)
-    return replace(config, recognition=recognition, provisional=config.provisional or options.provisional)
 
 
 def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer: Recognizer | None) -> None:

@@ -22,6 +22,7 @@ import export.cli
 import offline.cli
 import realtime.cli
 from realtime.config import parse_config
+from realtime.live.settings import parse_live
 from realtime.types import FacialEvent, Frame, FrameSource, KeyFrames, Recognition
 
 ROOT = Path(__file__).parent.parent
@@ -152,7 +153,11 @@ def test_records_follow_the_schema() -> None:
 
 def test_settings_are_settings() -> None:
     for text in (*blocks("yaml", "yml"), *re.findall(r"`(\w+: \{[^`]*\})`", README)):
-        parse_config(yaml.safe_load(text))
+        data = yaml.safe_load(text)
+        if "cameras" in data:
+            parse_live(data, environ=dict.fromkeys(re.findall(r"\{([A-Z_]+)\}", text), "secret"))
+        else:
+            parse_config(data)
 
 
 def test_tables_have_as_many_cells_as_columns() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime import terminal
 from realtime.errors import ConfigError, UsageError
+from realtime.route_options import add_route_options, with_options
 
 if TYPE_CHECKING:
     from realtime.live.settings import LiveSettings
@@ -40,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--retries", type=int, metavar="N", help="attempts to connect again (default: without end)")
     add("--model", metavar="NAME|DIR", help="model bundle (default: default); 'none': no labels")
     add("--device", choices=("auto", "cpu", "cuda"), help="where the network runs")
-    add("--provisional", action="store_true", help="tell movements as soon as they have peaked, too")
     add("--route", metavar="YAML", help="settings of the route, as for `glimpse process --config`")
+    add_route_options(parser)
     outputs = parser.add_argument_group("outputs (JSON Lines to standard output where none is named)")
     add = outputs.add_argument
     add("--out", metavar="PATH", help="JSON Lines; '-' is standard output, a file is continued")
@@ -108,8 +109,7 @@ def _settings(options: argparse.Namespace) -> LiveSettings:
 
         more["route"] = load_config(options.route)
     settings = replace(settings, outputs=replace(settings.outputs, **chosen), **more)
-    if options.provisional:
-        settings = replace(settings, route=replace(settings.route, provisional=True))
+    settings = replace(settings, route=with_options(settings.route, options))
     return with_secrets(settings, list(settings.secrets))
 
 

@@ -125,6 +125,7 @@ class CaptureFeed:
         limits = [
             *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(1000 * self._options.open_timeout_s)),
             *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(1000 * self._options.read_timeout_s)),
+            *(cv2.CAP_PROP_N_THREADS, 1),  # several decode several pictures at once, and deliver them later
         ]
         try:
             capture: Capture
