@@ -197,7 +197,8 @@ class LiveSource:
         wait_s = min(self._policy.backoff_s * 2.0 ** min(self._attempt - 1, 16), self._policy.backoff_max_s)
         wait_s *= self._random.uniform(0.5, 1.0)
         status = StreamStatus("reconnecting", reason, attempt=self._attempt, wait_s=wait_s)
-        if self._attempt & (self._attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage may be long
+        is_power_of_two = self._attempt & (self._attempt - 1) == 0
+        if self._state != "reconnecting" or is_power_of_two:  # an outage may be long
             self._change(status)
         remaining_s = self._remaining_s()
         self._stop.wait(wait_s if remaining_s is None else min(wait_s, max(remaining_s, 0.0)))
