@@ -70,19 +70,14 @@ class FlowMeter:
         now = warp(face, size)
         before = warp(reference, size, like=face)
         u, v = self._flow(before, now)
-        u, v, rigid = _remove_head(u, v, face.relief)
-        residual = np.sqrt(np.mean(_FACE_WEIGHTS * (u * u + v * v)) / np.mean(_FACE_WEIGHTS))
-        brightness, brightness_before = float(now.mean()), float(before.mean())
-        return Motion(
+        return motion_from_grid(
+            u,
+            v,
+            face.relief,
             index=face.index,
             time_s=face.time_s,
             lag_s=face.time_s - reference.time_s,
-            regions=readonly(_pool(u, v, REGIONS)),
-            lids=readonly(_pool(u, v, LIDS)),
-            rigid=rigid,
-            residual=float(residual),
-            brightness=brightness,
-            brightness_change=(brightness - brightness_before) / max(brightness_before, 1.0),
+            brightness=(float(now.mean()), float(before.mean())),
             aperture=aperture,
         )
 
@@ -106,6 +101,37 @@ class FlowMeter:
         return grid[..., 0] * (100.0 / c.size_px / EYE_DISTANCE), grid[..., 1] * (
             100.0 / c.size_px / FACE_UNIT_Y
         )
+
+
+def motion_from_grid(
+    u: F64,
+    v: F64,
+    relief: F32,
+    *,
+    index: int,
+    time_s: float,
+    lag_s: float,
+    brightness: tuple[float, float],
+    aperture: float,
+) -> Motion:
+    """Take the head's motion out of a flow (GRID, GRID), percent of the eye distance, and pool the rest.
+
+    `brightness`: mean grey level of the face in this frame and in its reference.
+    """
+    u, v, rigid = _remove_head(u, v, relief)
+    residual = np.sqrt(np.mean(_FACE_WEIGHTS * (u * u + v * v)) / np.mean(_FACE_WEIGHTS))
+    return Motion(
+        index=index,
+        time_s=time_s,
+        lag_s=lag_s,
+        regions=readonly(_pool(u, v, REGIONS)),
+        lids=readonly(_pool(u, v, LIDS)),
+        rigid=rigid,
+        residual=float(residual),
+        brightness=brightness[0],
+        brightness_change=(brightness[0] - brightness[1]) / max(brightness[1], 1.0),
+        aperture=aperture,
+    )
 
 
 def _gaussians(regions: tuple[Region, ...]) -> F64:

@@ -77,11 +77,12 @@ def spot(signal: Sequence[Motion], config: SpotterConfig | None = None) -> list[
 
 
 SMILE = pulse(2.0, 2.15, 2.36, 1.2)
+CORNERS = {"mouth_corner_left": SMILE, "mouth_corner_right": SMILE}
 
 
 @pytest.mark.parametrize("fps", [25.0, 30.0, 60.0, 100.0, 200.0])
 def test_a_micro_expression_is_found_with_its_times(fps: float) -> None:
-    (event,) = spot(motions({"mouth_corner_left": SMILE, "mouth_corner_right": SMILE}, fps))
+    (event,) = spot(motions(CORNERS, fps))
     slack = 0.025 + 1.0 / fps
     assert event.kind == "micro_expression"
     assert event.onset_s == pytest.approx(2.0, abs=slack)
@@ -96,7 +97,7 @@ def test_a_micro_expression_is_found_with_its_times(fps: float) -> None:
 
 
 def test_the_decision_uses_the_past_alone() -> None:
-    signal = motions({"chin": SMILE})
+    signal = motions(CORNERS)
     (event,) = spot(signal)
     assert event.decided_s > event.offset_s
     cut = [motion for motion in signal if motion.time_s <= event.decided_s]
@@ -134,15 +135,43 @@ def test_closing_eyes_make_a_blink_even_where_the_lids_move_little() -> None:
 
 
 def test_a_moving_head_gives_no_event() -> None:
-    assert spot(motions({"chin": SMILE}, rigid=20.0)) == []
+    slow = dict.fromkeys(CORNERS, pulse(1.5, 2.2, 3.1, 4.0))
+    assert len(spot(motions(slow))) == 1
+    assert spot(motions(slow, rigid=60.0)) == []
 
 
 def test_a_light_step_gives_no_event() -> None:
-    assert spot(motions({"chin": SMILE}, brightness=lambda t: 120.0 if t < 2.1 else 150.0)) == []
+    assert spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 150.0)) == []
 
 
 def test_noise_alone_gives_no_event() -> None:
     assert spot(motions({}, seconds=20.0, seed=3)) == []
+
+
+def test_what_stays_up_or_only_falls_is_no_event() -> None:
+    rises = lambda t: 1.2 * float(np.clip((t - 2.0) * 6.0, 0.0, 1.0))  # noqa: E731
+    for course in (rises, lambda t: 1.2 - rises(t)):
+        assert spot(motions(dict.fromkeys(CORNERS, course))) == []
+
+
+def test_a_brow_is_seen_while_the_mouth_is_busy() -> None:
+    brows = dict.fromkeys(("brow_inner_left", "brow_inner_right", "glabella"), pulse(3.5, 3.65, 3.85, -1.2))
+    mouth = {
+        name: (lambda t, k=k: 1.5 * float(np.sin(2.0 * np.pi * 2.1 * t + k)))
+        for k, name in enumerate(("lip_lower", "chin", "lip_upper_left", "lip_upper_right"))
+    }
+    found = spot(motions({**brows, **mouth}, seconds=6.0))
+    assert any(e.onset_s == pytest.approx(3.5, abs=0.06) and e.regions["glabella"] > 0.5 for e in found)
+
+
+def test_a_busy_face_needs_larger_movements() -> None:
+    calm, busy = Spotter(), Spotter()
+    assert calm.needed_amplitude == np.inf
+    rock = dict.fromkeys(REGION_NAMES, lambda t: 1.5 * float(np.sin(9.0 * t)))
+    for quiet, restless in zip(motions({}), motions(rock), strict=True):
+        calm.push(quiet)
+        busy.push(restless)
+    assert 0.0 < calm.needed_amplitude < 0.7 < busy.needed_amplitude < 100.0
 
 
 def test_thresholds_follow_the_noise_of_the_stream() -> None:
@@ -153,7 +182,7 @@ def test_thresholds_follow_the_noise_of_the_stream() -> None:
 
 
 def test_reset_equals_new_and_flush_is_idempotent() -> None:
-    signal = motions({"chin": SMILE})
+    signal = motions(CORNERS)
     spotter = Spotter()
     first = [e for motion in signal for e in spotter.push(motion)] + list(spotter.flush())
     assert spotter.flush() == ()

@@ -29,6 +29,13 @@ class SpotterConfig:
     """Two lobes are out and back when the cosine between them is below this."""
     balance: float = 0.25
     """… and the smaller of them is at least this share of the larger."""
+    confidence: float = 0.78
+    """Least probability, by the model's own account, of a micro-expression that is reported."""
+    needed_factor: float = 2.0
+    """`Spotter.needed_amplitude` is this many times the amplitude whose motion would be as strong as all
+    that moves now; of synthetic events above it about 84 % were found."""
+    peak_s: float = 0.06
+    """How long the best match of a micro-expression must stand before it is judged, s."""
     settle_s: float = 0.12
     """How long after the second peak the decision waits, s."""
     micro_max_s: float = 0.5

@@ -33,18 +33,27 @@ class Course:
 
 
 def rebuild(stretch: Stretch) -> F64:
-    """Displacement (n, 34) from lagged differences: d(t) = p(t) + d(t − lag), 0 before the stretch."""
-    displacement = np.zeros_like(stretch.vectors)
-    times = stretch.time_s
-    for i in range(len(times)):
-        before_s = times[i] - stretch.lag_s[i]
-        displacement[i] = stretch.vectors[i]
-        if before_s >= times[0] and i > 0:
-            j = int(np.clip(np.searchsorted(times[:i], before_s) - 1, 0, i - 1))
-            k = min(j + 1, i - 1)
-            span = times[k] - times[j]
-            share = float(np.clip((before_s - times[j]) / span, 0.0, 1.0)) if span > 0 else 0.0
-            displacement[i] += (1.0 - share) * displacement[j] + share * displacement[k]
+    """Displacement (n, 34) from lagged differences: d(t) = p(t) + d(t − lag), 0 before the stretch.
+
+    Frames whose references are all known already are done at once: about one lag at a time.
+    """
+    times, index = stretch.time_s, np.arange(len(stretch.time_s))
+    reference_s = times - stretch.lag_s
+    newest = np.maximum(index - 1, 0)
+    low = np.clip(np.searchsorted(times, reference_s) - 1, 0, newest)
+    high = np.minimum(low + 1, newest)
+    span = times[high] - times[low]
+    share = np.clip((reference_s - times[low]) / np.where(span > 0.0, span, np.inf), 0.0, 1.0)[:, None]
+    known = (reference_s >= times[0]) & (index > 0) if len(times) else index > 0
+    needed = np.maximum.accumulate(high)
+    displacement = stretch.vectors.copy()
+    start = int(np.argmax(known)) if known.any() else len(times)
+    while start < len(times):
+        end = max(int(np.searchsorted(needed, start)), start + 1)
+        part = start + np.flatnonzero(known[start:end])
+        displacement[part] += (1.0 - share[part]) * displacement[low[part]]
+        displacement[part] += share[part] * displacement[high[part]]
+        start = end
     return displacement
 
 
