@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("glimpse")
 
-MIN_USEFUL_FPS = 25.0
-"""Below this a micro-expression of 1/25 s falls between two frames."""
-
 
 def build_parser() -> terminal.Parser:
     parser = terminal.Parser(
@@ -103,6 +100,7 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
     from realtime.process import process
     from realtime.sinks import SinkGroup
     from realtime.sources import open_source
+    from realtime.sources.common import MIN_USEFUL_FPS
     from realtime.types import ModelInfo
 
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None

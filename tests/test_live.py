@@ -268,6 +268,23 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def test_without_a_reader_the_run_ends_quietly(recording: Recording) -> None:
+    command = f"'{sys.executable}' -m realtime live '{recording.path}' --model none --pace fast | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert json.loads(done.stdout)["state"] == "starting"
+
+
+def test_a_model_that_is_not_there_fails_for_good(recording: Recording) -> None:
+    with live(str(recording.path), "--model", "nonesuch") as run:
+        assert run.end() == 1
+    assert run.states() == ["failed"]
+    assert b"nonesuch" in run.complaints
+    assert len(run.of("summary")) == 1
+
+
 def test_check_says_what_every_camera_shows(
     recording: Recording, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,7 +123,7 @@ def test_names_of_cameras(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_names() -> None:
-    with pytest.raises(SourceError, match="rtsp://host/stream: network streams"):
+    with pytest.raises(SourceError, match="rtsp://host/stream: is a network stream"):
         open_source("rtsp://user:secret@host/stream")
     with pytest.raises(SourceError, match="no stream was named"):
         open_source("")

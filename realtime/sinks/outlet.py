@@ -98,7 +98,7 @@ class Outlet:
         if self._thread.is_alive():
             self._thread.join(grace_s + _PAUSE_S)
         self.lost += len(self._records)
-        if self.lost:
+        if self.lost and not self.is_broken:
             log.warning("%s: %d records were lost", self.sink.name, self.lost)
 
     def _run(self) -> None:
@@ -150,9 +150,12 @@ class Outlet:
                 self._changed.wait(0.1)
 
     def _complain(self, error: Exception) -> None:
-        """At most once a minute."""
+        """At most once a minute; not where a reader has merely gone away."""
+        if self.is_broken:
+            return
         now_s = time.monotonic()
         if self._complained_s is None or now_s - self._complained_s > _REPEAT_S:
             self._complained_s = now_s
             text = str(error) if isinstance(error, OutputError) else f"{type(error).__name__}: {error}"
+            text = text.removeprefix(f"{self.sink.name}: ")
             log.warning("%s", self._redact(f"{self.sink.name}: {text}"))

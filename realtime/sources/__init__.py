@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from realtime.errors import SourceError
+from realtime.redaction import without_credentials
 from realtime.sources.camera import CameraSource
 from realtime.sources.images import ImageFolderSource
 from realtime.sources.video import VideoSource
@@ -30,14 +31,10 @@ def open_source(spec: str | os.PathLike[str], *, fps: float | None = None) -> Fr
     if camera and (isinstance(spec, str) or text.startswith("/dev/")):
         return CameraSource(int(camera[1]), fps=fps)
     if "://" in text:
-        raise SourceError(f"{_without_credentials(text)}: network streams cannot be read yet; give a file")
+        raise SourceError(f"{without_credentials(text)}: is a network stream; use glimpse live")
     if not text:
         raise SourceError("no stream was named; give a video file, a folder of images or a camera number")
     path = Path(text)
     if os.path.isdir(text):  # unlike Path.is_dir, never raises
         return ImageFolderSource(path, fps=fps)
     return VideoSource(path, fps=fps)
-
-
-def _without_credentials(url: str) -> str:
-    return re.sub(r"://[^/@]*@", "://", url)

@@ -21,6 +21,8 @@ MAX_SIDE_PX = 8192
 MIN_FPS = 1.0
 MAX_FPS = 1000.0
 """Frame rates outside `MIN_FPS`..`MAX_FPS` are taken as the mistake of a container or driver."""
+MIN_USEFUL_FPS = 25.0
+"""Below this a micro-expression of 1/25 s falls between two frames."""
 DEFAULT_FPS = 30.0
 """Frame rate where nothing states or shows one; using it is always noted."""
 

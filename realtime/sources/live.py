@@ -5,27 +5,23 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from realtime.errors import SourceError
 from realtime.sources.feed import Feed
+from realtime.sources.loss import LossWatch
 from realtime.sources.moments import FeedClock, Moment, Moments
 from realtime.sources.reader import Reader
 from realtime.types import Frame, StreamInfo, Unreadable
 
 State = Literal["starting", "running", "stalled", "reconnecting", "ended", "failed"]
 
-MIN_USEFUL_FPS = 25.0
-"""Below this a micro-expression of 1/25 s falls between two frames."""
 MAX_HUNG = 8
 _TICK_S = 0.1
 _GRACE_S = 1.0
 _STEADY_S = 10.0
-_WATCH_S = 5.0
-_REPEAT_S = 60.0
 
 
 class HungReaders(SourceError):
@@ -105,7 +101,7 @@ class LiveSource:
         self._index = 0
         self._attempt = 0
         self._silent_since_s: float | None = None
-        self._watch = _LossWatch()
+        self._watch = LossWatch()
         self.reconnects = 0
         """How often the stream was lost and came back."""
         self.gap_s = 0.0
@@ -300,38 +296,3 @@ class LiveSource:
 
     def _why_over(self) -> str:
         return "stopped" if self._stop.is_set() else f"{self._policy.seconds:g} seconds are over"
-
-
-class _LossWatch:
-    """Says when so many frames are dropped that what is left cannot show a micro-expression."""
-
-    def __init__(self) -> None:
-        self._taken: deque[tuple[float, int]] = deque()
-        self._warned_s: float | None = None
-        self._warnings = 0
-
-    def push(self, now_s: float, dropped: int) -> str | None:
-        """A frame was taken after `dropped` were lost; a line where that is too many."""
-        self._taken.append((now_s, dropped))
-        while now_s - self._taken[0][0] > _WATCH_S:
-            self._taken.popleft()
-        span_s = now_s - self._taken[0][0]
-        lost = sum(count for _, count in self._taken)
-        if lost == 0 or span_s < 0.8 * _WATCH_S:
-            return None
-        fps = (len(self._taken) - 1) / span_s
-        if fps >= MIN_USEFUL_FPS or (self._warned_s is not None and now_s - self._warned_s < _REPEAT_S):
-            return None
-        self._warned_s = now_s
-        self._warnings += 1
-        share = lost / (lost + len(self._taken))
-        return (
-            f"this machine is too slow: {share:.0%} of the frames are dropped and {fps:.0f} per second"
-            f" are left; {MIN_USEFUL_FPS:g} is the least for micro-expressions"
-        )
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        if not self._warnings:
-            return ()
-        return ("so many frames were dropped that micro-expressions may have been missed",)
