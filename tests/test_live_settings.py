@@ -251,6 +251,9 @@ def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
             assert line in lines
         fleet.note("desk", {"type": "status", "state": "stalled"})
         assert fetch(server.port, "/healthz")[0] == 503
+        fleet.note("desk", {"type": "status", "state": "running"})
+        fleet.note("desk", {**gauges(frames=100), "idle_s": 30.0})
+        assert fetch(server.port, "/healthz")[0] == 503, "its route stands still"
         fleet.note("desk", {"type": "status", "state": "ended"})
         now = time.monotonic()
         monkeypatch.setattr("realtime.live.fleet.time.monotonic", lambda: now)

@@ -27,10 +27,14 @@ class CameraState:
     """Frames that came and frames that were processed, per second."""
 
     @property
+    def silent_s(self) -> float:
+        """For how long its process has not been heard of, or its route has stood still, s."""
+        return max(time.monotonic() - self.heard_s, float(self.gauges.get("idle_s", 0.0)))
+
+    @property
     def is_healthy(self) -> bool:
-        """Whether it runs and was heard of, or has ended as it should."""
-        fresh = time.monotonic() - self.heard_s < STALE_S
-        return self.state == "ended" or (self.state == "running" and fresh)
+        """Whether it runs and goes on, or has ended as it should."""
+        return self.state == "ended" or (self.state == "running" and self.silent_s < STALE_S)
 
     def total(self, name: str) -> float:
         """A count over all processes of the camera."""
@@ -54,6 +58,11 @@ class Fleet:
                 now_s = time.monotonic()
                 state.rates = _rates(state.gauges, record, now_s - state.heard_s)
                 state.gauges, state.heard_s = record, now_s
+
+    def note_start(self, camera: str) -> None:
+        """A process was started."""
+        with self._lock:
+            self._cameras[camera].heard_s = time.monotonic()
 
     def note_death(self, camera: str) -> Mapping[str, Any]:
         """A process has died; gives its last gauges and keeps their sums."""

@@ -25,6 +25,8 @@ log = logging.getLogger("glimpse")
 _TICK_S = 0.5
 _GRACE_S = 15.0
 """How long a process may take to finish once it was told to."""
+_SILENCE_S = 120.0
+"""A process that says nothing for so long hangs; on a busy machine its start alone may take a minute."""
 _OUTLET_GRACE_S = 5.0
 _RESTART_S, _RESTART_MAX_S = 1.0, 30.0
 _STEADY_S = 60.0
@@ -59,6 +61,7 @@ class Supervisor:
                 self._take()
                 self._start_due()
                 self._mind_outlets()
+                self._mind_the_silent()
                 self._mind_the_end()
         if any(outlet.is_broken for outlet in self._outlets) and len(self._outlets) == 1:
             raise OutputError("the reader of the output has gone") from BrokenPipeError()
@@ -78,6 +81,7 @@ class Supervisor:
         remaining_s = None if self._ends_s is None else max(self._ends_s - time.monotonic(), 0.1)
         self._alive.add(name)
         self._summed.discard(name)
+        self.fleet.note_start(name)
         self._processes[name].start(seconds=remaining_s)
 
     def _take(self) -> None:
@@ -150,6 +154,13 @@ class Supervisor:
         """Without anybody who listens there is no use in going on."""
         if self._stopping_s is None and self._outlets and all(o.is_broken for o in self._outlets):
             self.stop()
+
+    def _mind_the_silent(self) -> None:
+        """A process that stands still is ended, and started again as any dead one is."""
+        states = self.fleet.states()
+        for name in self._alive:
+            if states[name].silent_s > _SILENCE_S:
+                self._processes[name].kill()
 
     def _mind_the_end(self) -> None:
         """Processes end themselves when their time is over; one that does not is ended."""

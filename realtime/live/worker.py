@@ -124,6 +124,7 @@ def _gauges(sink: CameraSink, source: LiveSource) -> Record:
         "reconnects": source.reconnects,
         "gap_s": round(source.gap_s, 3),
         "waiting_s": round(source.waiting_s, 3),
+        "idle_s": round(source.idle_s, 3),
         "cpu_s": round(time.process_time(), 3),
     }
 

@@ -79,6 +79,9 @@ class CaptureFeed:
 
     The stamps of FFmpeg are believed but for bare JPEG pictures over HTTP, which carry none: FFmpeg counts
     them at 25 a second whatever their rate, and that is how they are known. A device has no stamps.
+
+    A change of the picture's size inside a connection is not visible through OpenCV, which goes on at the
+    first size: to the route the face jumps, and what was going on ends. A new connection has its own size.
     """
 
     def __init__(self, target: int | str, options: FeedOptions) -> None:

@@ -92,7 +92,7 @@ class LiveSource:
         self._name, self._connect, self._policy, self._tell = name, connect, policy, on_status
         self._random = random.Random(seed)
         self._stop = threading.Event() if stop is None else stop
-        self._started_s = time.monotonic()
+        self._started_s = self._beat_s = time.monotonic()
         self._clock, self._moments = FeedClock(), Moments()
         self._reader: Reader | None = None
         self._hung: list[Reader] = []
@@ -134,6 +134,11 @@ class LiveSource:
     def waiting_s(self) -> float:
         """Age of the oldest picture that waits for the route, s."""
         return self._reader.buffer.waiting_s if self._reader else 0.0
+
+    @property
+    def idle_s(self) -> float:
+        """For how long whoever takes the frames has not asked for one, s."""
+        return time.monotonic() - self._beat_s
 
     def connect(self) -> bool:
         """Wait for the first picture; False where the run ends before there is one."""
@@ -291,6 +296,7 @@ class LiveSource:
         return self._started_s + self._policy.seconds - time.monotonic()
 
     def _is_over(self) -> bool:
+        self._beat_s = time.monotonic()
         remaining_s = self._remaining_s()
         return self._stop.is_set() or (remaining_s is not None and remaining_s <= 0)
 
