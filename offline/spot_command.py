@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     figures["all"] = evaluate(results, classes)
     print(table(figures))
     if args.out:
-        _write(args.out, {**figures, "curve": curve(results)}, config.spotter.threshold)
+        _write(args.out, {**figures, "curve": curve(results)}, config.spotter.confidence)
     return 0
 
 

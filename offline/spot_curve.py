@@ -1,4 +1,4 @@
-"""Detection trade-off: the spotter at several thresholds over one pass of everything before it."""
+"""Detection trade-off: the spotter at several confidences over one pass of everything before it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from realtime.sinks.files import output_errors
 from realtime.spotting import Spotter, SpotterConfig
 from realtime.types import FrameRow, KeyFrames
 
-FACTORS = (0.6, 0.75, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
-"""Thresholds of the curve over the one that is set."""
+CONFIDENCES = (0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+"""Least confidences of the curve, from many false alarms to few events."""
 
 
 def thresholds_around(config: SpotterConfig) -> tuple[float, ...]:
-    """Thresholds of the curve: from many false alarms to few events."""
-    return tuple(round(factor * config.threshold, 6) for factor in FACTORS)
+    """Thresholds of the curve, the one that is set among them."""
+    return tuple(sorted({*CONFIDENCES, config.confidence}))
 
 
 class Bank:
-    """Spotters that differ in their threshold, fed with the rows of one pipeline.
+    """Spotters that differ in their least confidence, fed with the rows of one pipeline.
 
     They are flushed and begun anew where the pipeline does so with its own: when the face is lost, when
     time has a hole, and when the face could not be measured for longer than that.
@@ -33,7 +33,7 @@ class Bank:
 
     def __init__(self, config: PipelineConfig, thresholds: Sequence[float]) -> None:
         self._max_gap_s = config.max_gap_s
-        self._configs = {t: replace(config.spotter, threshold=t) for t in thresholds}
+        self._configs = {t: replace(config.spotter, confidence=t) for t in thresholds}
         self._found: dict[float, list[KeyFrames]] = {t: [] for t in thresholds}
         self._spotters: dict[int, dict[float, Spotter]] = {}
         self._measured_s: dict[int, float] = {}

@@ -239,6 +239,6 @@ def test_a_folder_of_streams_gives_a_table_and_results(
     micro = results["all"]["micro_expression"]
     assert (micro["true_positives"], micro["false_positives"], micro["false_negatives"]) == (1, 0, 1)
     assert results["100"] == results["all"]
-    as_set = next(point for point in results["curve"] if point["threshold"] == SpotterConfig().threshold)
+    as_set = next(point for point in results["curve"] if point["threshold"] == SpotterConfig().confidence)
     assert (as_set["precision"], as_set["recall"]) == (micro["precision"], micro["recall"])
     assert {path.name for path in out.iterdir()} == {"results.json", "curve.png", "curve.svg"}
