@@ -12,7 +12,7 @@ class SpotterConfig:
     """Settings of the spotter."""
 
     threshold: float = 3.5
-    """A movement begins where a region moves by this many times its noise."""
+    """A macro-expression begins where a region moves by this many times its noise."""
     min_motion: float = 0.11
     """… and by at least this much, percent of the eye distance per lag."""
     smoothing_s: float = 0.02
@@ -79,6 +79,7 @@ class SpotterConfig:
             ("noise_s", 0.1, 60.0),
             ("warm_up_s", 0.01, 10.0),
             ("settle_s", 0.01, 1.0),
+            ("peak_s", 0.01, 0.5),
             ("macro_max_s", 0.5, 30.0),
         ):
             if not least <= getattr(self, name) <= most:
@@ -87,7 +88,7 @@ class SpotterConfig:
                 )
         if not -1.0 <= self.opposite < 0.0:
             raise ConfigError(f"spotter.opposite is a cosine in -1..0, not {self.opposite}")
-        for name in ("close_ratio", "balance", "max_return", "blink_closure", "min_explained"):
+        for name in ("close_ratio", "balance", "confidence", "max_return", "blink_closure", "min_explained"):
             if getattr(self, name) >= 1.0:
                 raise ConfigError(f"spotter.{name} is a share below 1, not {getattr(self, name)}")
         if not self.min_duration_s < self.micro_max_s < self.macro_max_s:
