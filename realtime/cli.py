@@ -65,6 +65,7 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
     )
     parser.add_argument("--fps", type=float, metavar="N", help="frame rate of a folder of images")
+    parser.add_argument("--max-faces", type=int, metavar="N", help="most faces at once (default: 1)")
     add_route_options(parser)
     parser.add_argument("--timing", action="store_true", help="write the time that the run took (wall_s)")
     terminal.add_verbose(parser)
@@ -77,6 +78,8 @@ def _process(options: argparse.Namespace) -> int:
 
     _check_targets(options)
     config = with_options(load_config(options.config) if options.config else PipelineConfig(), options)
+    if options.max_faces is not None:
+        config = config.with_max_faces(options.max_faces)
     recognizer = None
     if options.model != "none":
         recognizer = load_recognizer(options.model, device=options.device, config=config.recognition)

@@ -6,7 +6,7 @@ import difflib
 import math
 import os
 import reprlib
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class PipelineConfig:
             )
         if not 0.05 <= self.max_gap_s <= 5.0:
             raise ConfigError(f"max_gap_s must lie in 0.05..5, not {self.max_gap_s}")
+
+    def with_max_faces(self, count: int) -> PipelineConfig:
+        """These settings for up to `count` faces at once. Raises `ConfigError` where that is out of range."""
+        return replace(self, tracker=replace(self.tracker, max_faces=count))
 
 
 def load_config(path: str | os.PathLike[str]) -> PipelineConfig:

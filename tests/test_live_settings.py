@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +18,7 @@ import pytest
 import realtime.cli
 from realtime.errors import ConfigError, OutputError, UsageError
 from realtime.live import command
+from realtime.live.camera_process import CameraProcess
 from realtime.live.fleet import Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
 from realtime.live.outlets import make_outlets
@@ -69,6 +73,20 @@ def test_the_log_is_guarded(caplog: pytest.LogCaptureFixture) -> None:
         for one, filters in others:
             one.filters[:] = filters
     assert seen == ["GET rtsp://10.0.0.5:554/stream failed: ***"]
+
+
+def test_what_libraries_print_is_cleaned(caplog: pytest.LogCaptureFixture) -> None:
+    """As FFmpeg does when it is loud: it names the URL with all that stands in it."""
+    run = settings(URL)
+    (name,) = run.cameras
+    camera = CameraProcess(name, run, queue.SimpleQueue(), Redactor(run.secrets))
+    loud = f"import sys; print('[rtsp @ 0x1] {URL}: 401, password hunter2', file=sys.stderr)"
+    with (
+        caplog.at_level(logging.DEBUG, logger="glimpse"),
+        subprocess.Popen([sys.executable, "-c", loud], stderr=subprocess.PIPE) as process,
+    ):
+        camera._overhear(process)
+    assert caplog.messages == [f"{name}: [rtsp @ 0x1] rtsp://10.0.0.5:554/stream: 401, password ***"]
 
 
 def test_a_run_from_yaml(tmp_path: Path) -> None:

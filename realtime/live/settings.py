@@ -123,9 +123,7 @@ class LiveSettings:
 
     def route_of(self, camera: CameraSettings) -> PipelineConfig:
         """The settings of a camera's own route."""
-        if not camera.max_faces:
-            return self.route
-        return replace(self.route, tracker=replace(self.route.tracker, max_faces=camera.max_faces))
+        return self.route.with_max_faces(camera.max_faces) if camera.max_faces else self.route
 
 
 def load_live(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> LiveSettings:
