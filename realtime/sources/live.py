@@ -27,8 +27,6 @@ _STEADY_S = 10.0
 class HungReaders(SourceError):
     """So many connections hang for ever that only a new process gets rid of them."""
 
-    exit_code = 75
-
 
 @dataclass(frozen=True, slots=True)
 class LivePolicy:
