@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--method", metavar="NAME", help=f"{', '.join(method_names())} ({DEFAULT_METHOD})")
     add("--bundle", metavar="NAME|DIR", help="score this ready bundle; nothing is trained")
-    add("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="what the bundle runs on (cpu)")
+    add("--device", choices=("auto", "cpu", "cuda"), help="what the bundle runs on (cpu)")
     add("--config", type=Path, metavar="YAML", help="the method's settings, the same in every fold")
     add("--groups", type=int, metavar="N", help="leave out N groups of subjects, not one subject at a time")
     add("--jobs", type=int, metavar="N", help="folds in parallel on this machine (1)")
@@ -68,11 +68,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--seed is {args.seed}: use 0 or more")
     if args.scheduler and args.jobs is not None:
         raise UsageError("--scheduler uses every worker of the cluster: leave --jobs out")
-    if args.bundle and (args.method or args.config or args.groups or args.scheduler):
+    if args.bundle and (args.method or args.config or args.groups or args.jobs or args.scheduler):
         raise UsageError(
-            "--bundle scores a ready model: --method, --config, --groups and --scheduler go without it"
+            "--bundle scores a ready model: "
+            "--method, --config, --groups, --jobs and --scheduler go without it"
         )
+    if args.device and not args.bundle:
+        raise UsageError("--device goes with --bundle")
     choice = sample_choice(args)
+    open_folder(args.out)  # refused now, not after hours of work
     collected, results, probabilities = (
         _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
     )
@@ -127,7 +131,7 @@ def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[Colle
     from realtime.bundle import load_bundle
     from realtime.recognition import Recognizer
 
-    recognizer = Recognizer(load_bundle(args.bundle), args.device)
+    recognizer = Recognizer(load_bundle(args.bundle), args.device or "cpu")
     seed = args.seed or 0
     collected = collect_samples(choice, seed)
     samples = collected.samples
@@ -147,7 +151,6 @@ def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collecte
     seed = args.seed if args.seed is not None else getattr(method.settings, "seed", 0)
     collected = collect_samples(choice, seed)
     samples = collected.samples
-    open_folder(args.out)
     folds = leave_out(samples, method, seed, args.jobs or 1, args.groups, args.out / FOLDS, args.scheduler)
     results = {
         **summarise(samples, folds, seed),

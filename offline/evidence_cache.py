@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-import zipfile
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -81,8 +81,8 @@ def file_id(path: Path) -> list[list[Any]]:
     try:
         files = sorted(os.scandir(path), key=lambda entry: entry.name) if path.is_dir() else [path]
         stats = [(os.fspath(file), os.stat(file)) for file in files]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return [[os.path.abspath(name), stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
@@ -105,9 +105,11 @@ def _code_id() -> str:
 def _read(path: Path, key: bytes, like: Mapping[str, str]) -> Arrays | None:
     """The entry; None where it is missing, damaged or not the one that is asked for."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
-            arrays = {name: entry[name] for name in entry.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")
+            with np.load(file, allow_pickle=False) as entry:
+                arrays = {name: entry[name] for name in entry.files}
+    except Exception:  # a damaged archive raises whatever it happens to trip over
         return None
     found = arrays.pop(_KEY, None)
     if found is None or found.tobytes() != key:

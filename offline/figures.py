@@ -17,7 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from offline.calibration import risk_curve
-from offline.results import Predictions, read_evaluation
+from offline.results import RESULTS, Predictions, read_evaluation
+from realtime.errors import DataError
 from realtime.sinks.files import OutputFile, output_errors
 
 FIGURES = "figures"
@@ -39,6 +40,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
 }
 _DPI = 150
+_KINDS: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+"""Form of a picture → its metadata, free of what differs from run to run."""
 _STEADY = 0.05
 """The risk of a smaller share than this is that of a handful of samples, and need not fit the axes."""
 
@@ -56,21 +59,36 @@ def draw_figures(folder: Path) -> list[Path]:
         target.mkdir(exist_ok=True)
     drawn = []
     for name, draw in DRAWINGS.items():
-        if name == "training-curves" and not any(results.get("training_curves", {}).values()):
-            continue
-        with style.context(["default", _STYLE]):
-            figure = Figure(layout="constrained")
-            FigureCanvasAgg(figure)
-            draw(figure, results, predictions)
-            drawn.append(_save(figure, target / name))
+        path = target / name
+        try:
+            if name == "training-curves" and not any(results.get("training_curves", {}).values()):
+                _forget(path)
+                continue
+            with style.context(["default", _STYLE]):
+                figure = Figure(layout="constrained")
+                FigureCanvasAgg(figure)
+                draw(figure, results, predictions)
+                figure.draw_without_rendering()
+                figure.set_layout_engine("none")  # laid out once, not anew for every form
+                drawn.append(_save(figure, path))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{folder / RESULTS} lacks what {name} is drawn from: evaluate again with this version"
+            ) from error
     return drawn
 
 
+def _forget(path: Path) -> None:
+    """Take away what an earlier evaluation has drawn."""
+    with output_errors(str(path)):
+        for kind in _KINDS:
+            path.with_suffix(f".{kind}").unlink(missing_ok=True)
+
+
 def _save(figure: Figure, path: Path) -> Path:
-    metadata: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-    for kind, about in metadata.items():
+    for kind, about in _KINDS.items():
         data = io.BytesIO()
-        figure.savefig(data, format=kind, dpi=_DPI, metadata=about, bbox_inches="tight")
+        figure.savefig(data, format=kind, dpi=_DPI, metadata=about)
         file = OutputFile(path.with_suffix(f".{kind}"))
         file.write(data.getvalue())
         file.commit()

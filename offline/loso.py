@@ -146,7 +146,9 @@ def unlabelled(samples: SampleSet) -> SampleSet:
 def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
     people = sorted(set(samples.subjects))
     count = len(people) if groups is None else groups
-    if len(people) < 2 or not 2 <= count <= len(people):
+    if len(people) < 2:
+        raise UsageError("all samples are of one subject: leaving one out needs two or more")
+    if not 2 <= count <= len(people):
         raise UsageError(
             f"{len(people)} subjects cannot be left out in {count} groups: use 2 to {len(people)}"
         )

@@ -15,7 +15,8 @@ from realtime.sinks.records import event_record
 def test_detect_gives_what_the_command_writes(clip: Clip, tiny_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "events.jsonl"
     assert cli.main(["process", str(clip.video), "--model", str(tiny_bundle), "--out", str(out)]) == 0
-    written = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()][1:-1]
+    records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    written = [record for record in records if record["type"] == "micro_expression"]
     events = list(realtime.detect(clip.video, model=tiny_bundle))
     assert len(written) == 1
     assert [event_record(event) for event in events] == written

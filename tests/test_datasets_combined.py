@@ -169,7 +169,7 @@ def test_sources_are_read_from_text() -> None:
     assert parse_source("manifest=a.csv") == Source("manifest", Path("a.csv"))
     with pytest.raises(UsageError, match="which file"):
         parse_source("manifest")
-    with pytest.raises(UsageError, match="unknown dataset 'videos'"):
+    with pytest.raises(UsageError, match=r"unknown dataset 'videos': .* manifest, flow-maps, casme2"):
         parse_source("videos=x")
 
 
@@ -273,10 +273,33 @@ def test_annotated_clips_are_not_measured_twice(
 
 def test_a_clip_without_an_apex_is_left_out_unless_it_is_found(clip: FilmClip) -> None:
     lacking = replace(film_clip(clip), apex=None)
-    assert measure_clips([lacking], ["surprise"]).left_out[0].reason == "no apex is known"
+    assert measure_clips([lacking], ["surprise"]).left_out[0].reason.startswith("no apex is coded")
     found = measure_clips([lacking], ["surprise"], "detected")
     assert found.overlaps[0] > 0.5
     assert not found.left_out
+
+
+def test_an_apex_that_is_not_coded_is_found_once(
+    clip: FilmClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded = film_clip(clip)
+    lacking, cache = replace(coded, apex=None), EvidenceCache(tmp_path)
+    first = measure_clips([lacking], ["surprise"], cache=cache, spot_apex=True)
+    assert not first.left_out
+    monkeypatch.setattr(evidence, "spotted_apex", None)
+    second = measure_clips([lacking], ["surprise"], cache=cache, spot_apex=True)
+    assert first.samples is not None
+    assert second.samples is not None
+    assert np.array_equal(first.samples.flows, second.samples.flows)
+    by_hand = measure_clips([coded], ["surprise"]).samples
+    assert by_hand is not None
+    likeness = np.corrcoef(first.samples.flows[0, 0].ravel(), by_hand.flows[0, 0].ravel())[0, 1]
+    assert likeness > 0.9
+
+
+def test_a_path_that_no_system_takes_is_left_out(tmp_path: Path) -> None:
+    item = Clip(tmp_path / "a\0b", 0, 4, 8, "surprise", "p01", "row 2")
+    assert "cannot be read" in measure_clips([item], ["surprise"]).left_out[0].reason
 
 
 def test_images_of_no_face_are_left_out(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_the_account_of_what_is_left_out(tmp_path: Path) -> None:
     lines = left_out_count(items).splitlines()
     assert lines[:2] == ["left out: 12", "  3 × samm: no apex"]
     assert (len(lines), lines[-1]) == (10, "  and 2 for other reasons")
-    assert commonest_reason(items) == "no apex"
+    assert commonest_reason(items) == "no apex (row 2)"
     assert commonest_reason([]) == ""
     write_left_out(tmp_path / "x.csv", items[3:4])
     assert (tmp_path / "x.csv").read_bytes() == left_out_table(items[3:4])

@@ -75,6 +75,20 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, length: int) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [entry.name]
 
 
+def test_an_entry_with_flipped_bytes_is_made_anew_or_whole(tmp_path: Path) -> None:
+    """Damage in the headers trips zip, tokenizer and parser in many ways; none of them may come out."""
+    cache = EvidenceCache(tmp_path)
+    cache.get({}, Maker(), LIKE)
+    (entry,) = tmp_path.iterdir()
+    whole, rng = entry.read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for at in rng.integers(0, len(whole), 3):
+            damaged[at] = rng.integers(256)
+        entry.write_bytes(damaged)
+        assert cache.get({}, Maker(), LIKE)["flows"].tolist() == [[1.0] * 3] * 2
+
+
 def test_an_entry_of_another_kind_is_made_anew(tmp_path: Path) -> None:
     make, cache = Maker(), EvidenceCache(tmp_path)
     cache.get({}, make, LIKE)

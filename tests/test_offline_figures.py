@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import cv2
@@ -40,7 +41,7 @@ def evaluation(folder, people, curves):
 
 
 def test_every_figure_is_drawn_twice_alike(tmp_path):
-    folder = evaluation(tmp_path / "run", people=68, curves=3)
+    folder = evaluation(tmp_path / "run", people=30, curves=3)
     names = {f"{name}.{kind}" for name in DRAWINGS for kind in ("svg", "png")}
     drawn = draw_figures(folder)
     first = {path.name: path.read_bytes() for path in drawn[0].parent.iterdir()}
@@ -63,8 +64,11 @@ def test_every_figure_is_drawn_twice_alike(tmp_path):
 
 def test_a_method_without_epochs_has_no_curves(tmp_path, capsys):
     folder = evaluation(tmp_path / "run", people=2, curves=0)
+    of_an_earlier_run = folder / "figures" / "training-curves.svg"
+    of_an_earlier_run.parent.mkdir()
+    of_an_earlier_run.touch()
     assert cli.main(["figures", str(folder)]) == 0
-    assert not (folder / "figures" / "training-curves.svg").exists()
+    assert not of_an_earlier_run.exists()
     assert "confusion-matrix" in capsys.readouterr().out
 
 
@@ -74,6 +78,17 @@ def test_what_is_drawn_is_what_was_predicted(tmp_path):
     assert predictions.probabilities.shape == (20, 3)
     again = calibration_results(predictions.true, predictions.probabilities)
     assert again["risk_coverage"]["aurc"] == results["risk_coverage"]["aurc"]
+
+
+def test_results_that_lack_something_are_one_line(tmp_path, capsys):
+    folder = evaluation(tmp_path / "run", people=2, curves=0)
+    results = json.loads((folder / "results.json").read_text())
+    del results["reliability"]
+    (folder / "results.json").write_text(json.dumps(results))
+    assert cli.main(["figures", str(folder)]) == 1
+    complaint = capsys.readouterr().err
+    assert "lacks what reliability is drawn from" in complaint
+    assert complaint.count("\n") == 1
 
 
 def test_no_evaluation_is_one_line(tmp_path, capsys):

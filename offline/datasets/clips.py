@@ -12,6 +12,7 @@ from realtime.features.key_flow import evidence_of
 from realtime.sources import open_source
 from realtime.types import AlignedFace, Frame, KeyFrameEvidence
 
+NO_APEX = "no apex is coded (--spot-apex looks for one)"
 LEAD_S = 0.4
 """Time before the onset that the alignment gets to settle in, s."""
 
@@ -42,11 +43,11 @@ def clip_evidence(clip: Clip, tracker: FaceTracker) -> KeyFrameEvidence:
 
     Raises:
         SourceError: the clip cannot be read.
-        DataError: no apex is known, the annotation points beyond the last frame, or a key frame shows
+        DataError: no apex is coded, the annotation points beyond the last frame, or a key frame shows
             no face.
     """
     if clip.apex is None:
-        raise DataError("no apex is known")
+        raise DataError(NO_APEX)
     faces = _key_faces(clip, tracker)
     wanted = {"onset": clip.onset, "apex": clip.apex, "offset": clip.offset}
     for name, index in wanted.items():

@@ -17,8 +17,8 @@ from offline.datasets.corpus import Annotation, LeftOut
 from offline.datasets.evidence import KeyFrameChoice, measure_clips
 from offline.datasets.left_out import commonest_reason, left_out_count
 from offline.datasets.protocols import LabelProtocol, protocol
-from offline.datasets.registry import DATASETS, person
-from offline.datasets.selection import check_people, default_protocol, label_corpora, select, with_apexes
+from offline.datasets.registry import DATASETS, known_name, person
+from offline.datasets.selection import check_people, default_protocol, label_corpora, select
 from offline.evidence_cache import EvidenceCache
 from offline.samples import SampleSet, joined
 from realtime.errors import DataError, UsageError
@@ -56,12 +56,12 @@ class Collected:
 def parse_source(text: str) -> Source:
     """Read "manifest=FILE.csv", "flow-maps=DIR", "NAME=DIR" or "NAME:FRAMES=DIR". Raises UsageError."""
     kind, _, path = text.partition("=")
+    if known_name(kind.partition(":")[0]) not in KINDS:
+        raise UsageError(f"unknown dataset '{kind}': use KIND=PATH with a kind of {', '.join(KINDS)}")
     if kind in (manifest.NAME, flow_maps.NAME):
         if not path:
             raise UsageError(f"--dataset {text}: which {'file' if kind == manifest.NAME else 'folder'}?")
         return Source(kind, Path(path))
-    if not path:
-        raise UsageError(f"--dataset is {text!r}: use KIND=PATH with a kind of {', '.join(KINDS)}")
     selected = select(text)
     return Source(selected.dataset.name, selected.root, selected.frames)
 
@@ -101,17 +101,13 @@ def load_sources(
     """
     labels = protocol(protocol_name)
     maps = [flow_maps.load_flow_maps(source.path) for source in sources if source.kind == flow_maps.NAME]
-    listed = [
-        _clips(source, labels, spot_apex=spot_apex and keyframes == "annotated", find=keyframes == "detected")
-        for source in sources
-        if source.kind != flow_maps.NAME
-    ]
+    listed = [_clips(source, labels) for source in sources if source.kind != flow_maps.NAME]
     check_people(
         [*({clip.dataset for clip in clips} for clips, _ in listed), *(set(item.datasets) for item in maps)]
     )
     clips = [clip for found, _ in listed for clip in found]
     classes = labels.classes or tuple(sorted({clip.label for clip in clips}))
-    measured = measure_clips(clips, classes, keyframes, cache)
+    measured = measure_clips(clips, classes, keyframes, cache, spot_apex=spot_apex)
     left_out = (*(item for _, rest in listed for item in rest), *measured.left_out)
     parts = [item for item in (measured.samples, *maps) if item is not None]
     if not parts:
@@ -127,16 +123,12 @@ def load_sources(
     return Collected(samples, left_out, found)
 
 
-def _clips(
-    source: Source, labels: LabelProtocol, *, spot_apex: bool, find: bool
-) -> tuple[list[Clip], list[LeftOut]]:
+def _clips(source: Source, labels: LabelProtocol) -> tuple[list[Clip], list[LeftOut]]:
     """Labelled clips of one source, and what its coding file and the protocol leave out."""
     if source.kind == manifest.NAME:
         return list(manifest.read_manifest(source.path)), []
     corpus = DATASETS[source.kind].load(source.path, source.frames)
     labelled = label_corpora([corpus], labels)
-    if not find:
-        labelled = with_apexes(labelled, spot=spot_apex)
     return [_clip(item, label) for item, label in labelled.clips], list(labelled.left_out)
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from offline.datasets.clips import Clip, clip_evidence
 from offline.datasets.corpus import LeftOut
-from offline.datasets.spotted import LEAD_S, TAIL_S, detected_key_frames
+from offline.datasets.spotted import LEAD_S, TAIL_S, detected_key_frames, spotted_apex
 from offline.evidence_cache import Arrays, EvidenceCache, file_id
 from offline.samples import SampleSet, sample_set
 from realtime.errors import DataError, SourceError
@@ -46,8 +46,15 @@ class ClipMeter:
     a face that does not move, so that its label is a guess, and counts.
     """
 
-    def __init__(self, keyframes: KeyFrameChoice = "annotated", cache: EvidenceCache | None = None) -> None:
-        self._keyframes = keyframes
+    def __init__(
+        self,
+        keyframes: KeyFrameChoice = "annotated",
+        cache: EvidenceCache | None = None,
+        *,
+        spot_apex: bool = False,
+    ) -> None:
+        """`spot_apex`: look for the apex of clips that have none, unless all key frames are detected."""
+        self._keyframes, self._spot_apex = keyframes, spot_apex
         self._cache = cache or EvidenceCache()
         self._tracker: FaceTracker | None = None
         self._pipeline: Pipeline | None = None
@@ -69,6 +76,9 @@ class ClipMeter:
         overlap = 1.0
         if self._keyframes == "detected":
             clip, overlap = self._detect(clip)
+        elif clip.apex is None and self._spot_apex:
+            apex = spotted_apex(clip.path, clip.fps, clip.onset, clip.offset, self._route())
+            clip = replace(clip, apex=apex)
         if self._tracker is None:
             self._tracker = FaceTracker()
         evidence = clip_evidence(clip, self._tracker)
@@ -78,15 +88,18 @@ class ClipMeter:
 
     def _detect(self, clip: Clip) -> tuple[Clip, float]:
         """The clip with the key frames that are found, or standing still, and the overlap."""
-        if self._pipeline is None:
-            from realtime.pipeline import Pipeline
-
-            self._pipeline = Pipeline()
-        keys, overlap = detected_key_frames(clip, self._pipeline)
+        keys, overlap = detected_key_frames(clip, self._route())
         if keys is None:
             return replace(clip, apex=clip.onset, offset=clip.onset), overlap
         found = replace(clip, onset=keys.onset_frame, apex=keys.apex_frame, offset=keys.offset_frame)
         return found, overlap
+
+    def _route(self) -> Pipeline:
+        if self._pipeline is None:
+            from realtime.pipeline import Pipeline
+
+            self._pipeline = Pipeline()
+        return self._pipeline
 
     def __enter__(self) -> ClipMeter:
         return self
@@ -104,14 +117,18 @@ def measure_clips(
     classes: Sequence[str],
     keyframes: KeyFrameChoice = "annotated",
     cache: EvidenceCache | None = None,
+    *,
+    spot_apex: bool = False,
 ) -> MeasuredClips:
     """Evidence of every clip whose label is one of `classes`; the rest is left out with the reason.
+
+    `spot_apex` as in `ClipMeter`.
 
     Raises OutputError where the cache cannot be written.
     """
     measured: list[tuple[Clip, Arrays]] = []
     left_out: list[LeftOut] = []
-    with ClipMeter(keyframes, cache) as meter:
+    with ClipMeter(keyframes, cache, spot_apex=spot_apex) as meter:
         for clip in tqdm(clips, unit="clip", disable=None):
             try:
                 if clip.label not in classes:

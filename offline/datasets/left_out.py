@@ -44,8 +44,13 @@ def left_out_count(left_out: Sequence[LeftOut]) -> str:
 
 
 def commonest_reason(left_out: Iterable[LeftOut]) -> str:
-    """The reason given most often; "" for nothing left out."""
-    return next((reason for reason, _ in Counter(item.reason for item in left_out).most_common(1)), "")
+    """The reason given most often, and where it was first given; "" for nothing left out."""
+    first: dict[str, str] = {}
+    counts = Counter[str]()
+    for item in left_out:
+        first.setdefault(item.reason, item.where)
+        counts[item.reason] += 1
+    return next((f"{reason} ({first[reason]})" for reason, _ in counts.most_common(1)), "")
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

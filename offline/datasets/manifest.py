@@ -5,9 +5,9 @@
     frames/p02_001/,0,9,21,disgust,p02
 
 `path` is a video file or a folder of numbered images, relative to the CSV file; onset, apex and offset
-are 0-based frame numbers. Optional are the columns `fps`, the frame rate of a folder of images (else 30),
-`dataset`, the set that a row is from, whose people are then kept apart from those of others, and `clip`,
-the movement's name. Further columns are ignored.
+are 0-based frame numbers; a blank apex is one that is not known. Optional are the columns `fps`, the frame
+rate of a folder of images (else 30), `dataset`, the set that a row is from, whose people are then kept apart
+from those of others, and `clip`, the movement's name. Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from offline.datasets.clips import Clip
-from offline.datasets.registry import person
-from realtime.errors import DataError
+from offline.datasets.registry import known_name, person
+from realtime.errors import DataError, UsageError
+from realtime.sources.common import check_fps
 
 NAME = "manifest"
 COLUMNS = ("path", "onset", "apex", "offset", "label", "subject")
 
 
 def read_manifest(path: Path) -> Iterator[Clip]:
-    """The rows of the file. Raises DataError naming file, line and column."""
+    """The rows of the file, at least one. Raises DataError naming file, line and column."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -34,8 +35,12 @@ def read_manifest(path: Path) -> Iterator[Clip]:
                 raise DataError(
                     f"{path}: has no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}"
                 )
+            empty = True
             for row in rows:
+                empty = False
                 yield _clip(path, rows.line_num, row)
+            if empty:
+                raise DataError(f"{path}: has no rows")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -44,13 +49,15 @@ def read_manifest(path: Path) -> Iterator[Clip]:
 
 def _clip(path: Path, line: int, row: dict[str, str]) -> Clip:
     where = f"{path}, line {line}"
-    onset, apex, offset = (_frame_number(row[name], name, where) for name in ("onset", "apex", "offset"))
-    if not onset <= apex <= offset or onset == offset:
-        raise DataError(f"{where}: onset {onset}, apex {apex} and offset {offset} are not in order")
+    onset, offset = (_frame_number(row[name], name, where) for name in ("onset", "offset"))
+    apex = _frame_number(row["apex"], "apex", where) if (row["apex"] or "").strip() else None
+    if onset >= offset or (apex is not None and not onset <= apex <= offset):
+        between = "" if apex is None else f", apex {apex}"
+        raise DataError(f"{where}: onset {onset}{between} and offset {offset} are not in order")
     for name in ("path", "label", "subject"):
         if not (row[name] or "").strip():
             raise DataError(f"{where}: column {name} is empty")
-    subject, dataset = row["subject"].strip(), (row.get("dataset") or "").strip()
+    subject, dataset = row["subject"].strip(), known_name((row.get("dataset") or "").strip())
     return Clip(
         path=path.parent / row["path"].strip(),
         onset=onset,
@@ -69,9 +76,11 @@ def _rate(text: str | None, where: str) -> float | None:
     if not (text or "").strip():
         return None
     try:
-        return float(text or "")
-    except ValueError:
+        rate = float(text or "")
+        check_fps(rate)
+    except (ValueError, UsageError):
         raise DataError(f"{where}: column fps is '{text}', not a frame rate") from None
+    return rate
 
 
 def _frame_number(text: str | None, name: str, where: str) -> int:

@@ -44,10 +44,16 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
 
 def dataset(name: str) -> Dataset:
     """The dataset of that name, "smic-hs" being "smic_hs". Raises UsageError for an unknown one."""
-    plain = name.lower().replace("-", "_")
-    if plain not in DATASETS:
+    known = known_name(name)
+    if known not in DATASETS:
         raise UsageError(f"unknown dataset '{name}': use one of {', '.join(DATASETS)}")
-    return DATASETS[plain]
+    return DATASETS[known]
+
+
+def known_name(name: str) -> str:
+    """The name as the registry spells it; one that is not in the registry stays as it is."""
+    plain = name.lower().replace("-", "_")
+    return plain if plain in DATASETS else name
 
 
 def people_of(name: str) -> str:

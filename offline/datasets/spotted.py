@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from offline.datasets.clips import Clip
+from offline.datasets.clips import NO_APEX, Clip
 from offline.datasets.corpus import Annotation
 from offline.metrics import interval_iou
 from realtime.errors import DataError
@@ -62,20 +62,25 @@ def detected_key_frames(clip: Clip, pipeline: Pipeline) -> tuple[KeyFrames | Non
     return best, most
 
 
-def apex_by_spotter(clip: Annotation, pipeline: Pipeline) -> Annotation:
-    """The clip with the apex of the strongest movement that the live route finds inside it.
+def spotted_apex(path: Path, fps: float | None, onset: int, offset: int, pipeline: Pipeline) -> int:
+    """Apex of the strongest movement that the live route finds between the frames `onset` and `offset`.
 
     Raises:
         SourceError: the frames cannot be read.
         DataError: the route finds no movement whose apex lies between onset and offset. Clips that
             begin at the onset always end so: a movement cannot be told without the frames before it.
     """
-    onset, offset = clip.index.onset, clip.index.offset
-    found = movements_around(clip.path, clip.fps, onset, offset, pipeline)
+    found = movements_around(path, fps, onset, offset, pipeline)
     inside = [keys for keys in found if onset < keys.apex_frame < offset]
     if not inside:
         raise DataError("no apex is coded, and the spotter finds none between onset and offset")
-    apex = max(inside, key=lambda keys: keys.strength).apex_frame
+    return max(inside, key=lambda keys: keys.strength).apex_frame
+
+
+def apex_by_spotter(clip: Annotation, pipeline: Pipeline) -> Annotation:
+    """The clip with its `spotted_apex`; raises what that does."""
+    onset, offset = clip.index.onset, clip.index.offset
+    apex = spotted_apex(clip.path, clip.fps, onset, offset, pipeline)
     number = clip.number.onset + round(
         (apex - onset) * (clip.number.offset - clip.number.onset) / (offset - onset)
     )
@@ -103,7 +108,7 @@ class ApexFinder:
         if clip.index.apex is not None:
             return clip
         if not self._spot:
-            raise DataError("no apex is coded (--spot-apex looks for one)")
+            raise DataError(NO_APEX)
         if self._pipeline is None:
             from realtime.pipeline import Pipeline
 
