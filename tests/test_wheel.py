@@ -86,9 +86,17 @@ def test_the_installed_package_runs_by_itself(installed: Path, tmp_path: Path) -
     write_video(tmp_path / "film.avi", "MJPG", 12)
     words = ("process", "film.avi", "--model", "none", "--report", "report.html")
     lines = run("-m", "realtime", *words, cwd=tmp_path, path=installed).splitlines()
-    stream, summary = (json.loads(line) for line in lines)
+    stream, *_, summary = (json.loads(line) for line in lines)
     assert (stream["schema"], summary["frames"]) == ("glimpse/1", 12)
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_an_installed_live_run_finds_its_cameras_process(installed: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "film.avi", "MJPG", 12)
+    words = ("live", "film.avi", "--model", "none", "--pace", "fast")
+    lines = run("-m", "realtime", *words, cwd=tmp_path, path=installed).splitlines()
+    summary = json.loads(lines[-1])
+    assert (summary["type"], summary["frames"]) == ("summary", 12)
 
 
 def test_the_installed_package_finds_its_data(installed: Path, tmp_path: Path) -> None:
