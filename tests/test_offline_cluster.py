@@ -86,7 +86,6 @@ class Cluster:
 @pytest.fixture(scope="module")
 def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     running = Cluster(tmp_path_factory.mktemp("cluster"))
-    running.have(2)
     yield running
     running.close()
 
@@ -126,8 +125,9 @@ class InThread:
 
 
 def test_the_cluster_gives_the_same_bits(dask_cluster, samples, tmp_path):
+    """With a network; by one worker alone, as importing torch is most of the time."""
     method = make_method("ststnet", {"epochs": 1})
-    address = dask_cluster.have(2).address
+    address = dask_cluster.have(1).address
     here = leave_out(samples, method, groups=2)
     there = leave_out(samples, method, groups=2, folder=tmp_path / "folds", scheduler=address)
     assert [fold.subjects for fold in there] == [fold.subjects for fold in here]
