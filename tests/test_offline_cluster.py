@@ -222,6 +222,8 @@ def test_a_fold_that_cannot_be_trained_says_whose_it_is(dask_cluster, samples, c
         (["--scheduler", "a:b:c"], "use an address such as"),
         (["--scheduler", "127.0.0.1:1", "--jobs", "2"], "leave --jobs out"),
         (["--scheduler", "127.0.0.1:1", "--bundle", "default"], "go without it"),
+        (["--jobs", "2", "--bundle", "default"], "go without it"),
+        (["--device", "cpu"], "--device goes with --bundle"),
     ],
 )
 def test_clusters_that_cannot_be_are_one_line(tmp_path, options, said, capsys):

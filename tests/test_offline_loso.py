@@ -211,6 +211,9 @@ def test_groups_of_subjects_and_their_limits(samples):
     for groups in (1, 4):
         with pytest.raises(UsageError, match="2 to 3"):
             leave_out(samples, make_method("flow-grid"), groups=groups)
+    alone = samples.subset(np.flatnonzero(np.array(samples.subjects) == samples.subjects[0]))
+    with pytest.raises(UsageError, match="all samples are of one subject"):
+        leave_out(alone, make_method("flow-grid"))
 
 
 def test_one_or_two_processes_give_the_same_results(samples):
