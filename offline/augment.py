@@ -16,11 +16,11 @@ class AugmentSettings:
 
     brightness: float = 0.1
     """Frames × U(1 − b, 1 + b)."""
-    rotation_deg: float = 3.0
+    rotation_deg: float = 5.7
     """Faces are turned by up to this, either way."""
     noise: float = 0.01
     """σ of the pixel noise of frames, and of the flow."""
-    flow_scale: float = 0.1
+    flow_scale: float = 0.0
     """Flow × U(1 − s, 1 + s)."""
     mirror: float = 0.5
     """Share of samples mirrored left to right, u negated."""
@@ -32,7 +32,7 @@ class AugmentSettings:
     """u, v and strain each × e^U(−g, g)."""
     channel_offset: float = 0.15
     """u, v and strain each + U(−o, o)."""
-    grid_noise: float = 1.0
+    grid_noise: float = 0.15
     """σ of smooth flow noise on a 5×5 grid."""
     drop_strain: float = 0.0
     """Share of samples whose strain channels are zeroed."""
@@ -49,36 +49,37 @@ class Augmenter:
         self._settings = settings
         self._random = torch.Generator().manual_seed(seed)
 
-    def __call__(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Augment one batch.
 
         Args:
             frames: float32 (n, 3, 3, size, size), all zeros where missing.
-            flows: float32 (n, 3, 3, size, size), all zeros where missing.
+            flows: float32 (n, k, 3, size, size), k <= 3, all zeros where missing; its size may be another.
 
         Returns:
-            New tensors of the same shapes; what was missing still is zeros.
+            New tensors of the same shapes, what was missing still being zeros; and which samples are
+            mirrored, bool (n,).
         """
         frames, flows = self._drop(frames, flows)
         known_frames, known_flows = _known(frames), _known(flows)
         flip = self._chance(len(flows), self._settings.mirror)
-        grid = self._sampling_grid(flip, flows.shape[-1])
-        flows = self._disturb_flows(_warp(flows, grid), flip)
+        theta = self._draw_transform(flip)
+        flows = self._disturb_flows(_warp(flows, theta), flip)
         if bool(known_frames.any()):
-            frames = self._disturb_frames(_warp(frames, grid))
-        return frames * known_frames, flows * known_flows
+            frames = self._disturb_frames(_warp(frames, theta))
+        return frames * known_frames, flows * known_flows, flip
 
     def _drop(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor]:
         count, settings = len(flows), self._settings
         keep_frames = ~self._chance(count, settings.drop_frames)
         keep_later = ~self._chance(count, settings.drop_later_flows)
         keep_strain = ~self._chance(count, settings.drop_strain)
-        mask = torch.ones(count, 3, 3, 1, 1)
+        mask = torch.ones(count, flows.shape[1], 3, 1, 1)
         mask[:, 1:] *= keep_later.float()[:, None, None, None, None]
         mask[:, :, 2] *= keep_strain.float()[:, None, None, None]
         return frames * keep_frames.float()[:, None, None, None, None], flows * mask
 
-    def _sampling_grid(self, flip: Tensor, size: int) -> Tensor:
+    def _draw_transform(self, flip: Tensor) -> Tensor:
         count, settings = len(flip), self._settings
         angle = self._uniform(count) * math.radians(settings.rotation_deg)
         scale = 1.0 + self._uniform(count) * settings.zoom
@@ -87,15 +88,15 @@ class Augmenter:
         theta[:, 1, 0], theta[:, 1, 1] = angle.sin() * scale, angle.cos() * scale
         theta[:, :, 2] = self._uniform(count, 2) * 2.0 * settings.shift
         theta[:, :, 0] *= 1.0 - 2.0 * flip.float()[:, None]
-        return functional.affine_grid(theta, [count, 1, size, size], align_corners=False)
+        return theta
 
     def _disturb_flows(self, flows: Tensor, flip: Tensor) -> Tensor:
-        count, settings = len(flows), self._settings
+        count, fields, settings = len(flows), flows.shape[1], self._settings
         gain = torch.exp(self._uniform(count, 1, 3, 1, 1) * settings.channel_gain)
         gain = gain * (1.0 + self._uniform(count, 1, 1, 1, 1) * settings.flow_scale)
         gain[:, :, 0] *= (1.0 - 2.0 * flip.float())[:, None, None, None]
-        offset = self._uniform(count, 3, 3, 1, 1) * settings.channel_offset
-        coarse = torch.randn(count, 9, 5, 5, generator=self._random) * settings.grid_noise
+        offset = self._uniform(count, fields, 3, 1, 1) * settings.channel_offset
+        coarse = torch.randn(count, 3 * fields, 5, 5, generator=self._random) * settings.grid_noise
         smooth = functional.interpolate(coarse, size=flows.shape[-2:], mode="bilinear", align_corners=True)
         fine = torch.randn(flows.shape, generator=self._random) * settings.noise
         return flows * gain + offset + smooth.reshape(flows.shape) + fine
@@ -117,7 +118,8 @@ def _known(images: Tensor) -> Tensor:
     return (images.abs().amax(dim=(2, 3, 4), keepdim=True) > 0).float()
 
 
-def _warp(images: Tensor, grid: Tensor) -> Tensor:
-    flat = images.reshape(len(images), 9, *images.shape[-2:])
+def _warp(images: Tensor, theta: Tensor) -> Tensor:
+    flat = images.flatten(1, 2)
+    grid = functional.affine_grid(theta, list(flat.shape), align_corners=False)
     warped = functional.grid_sample(flat, grid, padding_mode="border", align_corners=False)
     return warped.reshape(images.shape)

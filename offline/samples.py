@@ -14,7 +14,7 @@ from offline.synthesis.direct import make_flow_set
 from offline.synthesis.recipes import FOUR_CLASSES, MEGC_CLASSES
 from realtime.errors import DataError, UsageError
 from realtime.features.key_flow import evidence_from_faces
-from realtime.features.spec import FACE_SIZE
+from realtime.features.spec import AU_NAMES, FACE_SIZE
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
 from realtime.types import F32, U8, KeyFrameEvidence, readonly
 
@@ -55,6 +55,8 @@ class SampleSet:
     """Person of each sample: samples of one person never lie on both sides of a split."""
     datasets: tuple[str, ...]
     """Name of the dataset that each sample is from, `SYNTHETIC` where it was made here."""
+    action_units: F32
+    """(n, 13, 2): 1 where an action unit of `AU_NAMES` moves on the person's left, right; NaN: not known."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,13 +80,21 @@ class SampleSet:
             classes=self.classes,
             subjects=tuple(self.subjects[i] for i in chosen),
             datasets=tuple(self.datasets[i] for i in chosen),
+            action_units=readonly(self.action_units[chosen]),
         )
 
     def flow_only(self) -> SampleSet:
         """The same samples as if only the flow onset→apex were known."""
         flows = self.flows.copy()
         flows[:, 1:] = np.nan
-        return sample_set(flows, self.labels, self.classes, self.subjects, datasets=self.datasets)
+        return sample_set(
+            flows,
+            self.labels,
+            self.classes,
+            self.subjects,
+            datasets=self.datasets,
+            action_units=self.action_units,
+        )
 
     def has_more_than_flow(self) -> NDArray[np.bool_]:
         """(n,) bool: samples that `flow_only` would take something from."""
@@ -99,16 +109,20 @@ def sample_set(
     subjects: Sequence[str],
     frames: U8 | None = None,
     datasets: Sequence[str] | None = None,
+    action_units: F32 | None = None,
 ) -> SampleSet:
     """Put a `SampleSet` together; `frames` is (n, 3, 64, 64, 3) or None for none at all.
 
-    `datasets` None stands for synthetic samples. Raises DataError where the lengths disagree or the set
-    is empty.
+    `datasets` None stands for synthetic samples, `action_units` None for unknown ones. Raises DataError
+    where the lengths disagree or the set is empty.
     """
     count = len(flows)
     if datasets is None:
         datasets = (SYNTHETIC,) * count
-    lengths = {len(labels), len(subjects), len(datasets), count if frames is None else len(frames)}
+    if action_units is None:
+        action_units = np.full((count, len(AU_NAMES), 2), np.nan, dtype=np.float32)
+    lengths = {len(labels), len(subjects), len(datasets), len(action_units)}
+    lengths.add(count if frames is None else len(frames))
     if not count or lengths != {count}:
         raise DataError("a sample set needs as many labels and subjects as flow fields, and at least one")
     rows = np.arange(count, dtype=np.intp) if frames is not None else np.full(count, -1, dtype=np.intp)
@@ -122,6 +136,7 @@ def sample_set(
         classes=tuple(classes),
         subjects=tuple(subjects),
         datasets=tuple(datasets),
+        action_units=readonly(np.asarray(action_units, dtype=np.float32)),
     )
 
 
@@ -142,6 +157,7 @@ def joined(sets: Sequence[SampleSet]) -> SampleSet:
         classes=sets[0].classes,
         subjects=tuple(subject for item in sets for subject in item.subjects),
         datasets=tuple(dataset for item in sets for dataset in item.datasets),
+        action_units=readonly(np.concatenate([item.action_units for item in sets])),
     )
 
 
@@ -158,7 +174,8 @@ def direct_samples(count: int, seed: int, classes: Sequence[str], subjects: int 
     """Synthetic samples without pictures: three flow fields each, drawn directly."""
     drawn = make_flow_set(seed, count, classes, subjects, three=True)
     labels = [tuple(classes).index(label) for label in drawn.labels]
-    return sample_set(crop_flow_to_face(drawn.flows), labels, classes, drawn.subjects)
+    flows = crop_flow_to_face(drawn.flows)
+    return sample_set(flows, labels, classes, drawn.subjects, action_units=drawn.action_units)
 
 
 def rendered_samples(
@@ -173,7 +190,7 @@ def rendered_samples(
     `per_identity` samples of each identity, the classes in turn. Raises OutputError for the cache.
     """
     cache = cache or EvidenceCache()
-    like = {"frames": "uint8", "flows": "float32"}
+    like = {"frames": "uint8", "flows": "float32", "action_units": "float32"}
     parts = []
     for number in identities:
         labels = [(index + number) % len(classes) for index in range(per_identity)]
@@ -181,25 +198,29 @@ def rendered_samples(
         about = {"rendered": [number, seed, names]}
         arrays = cache.get(about, partial(_render_identity, number, seed, names), like)
         subjects = (f"identity-{number:04d}",) * per_identity
-        parts.append(sample_set(arrays["flows"], labels, classes, subjects, arrays["frames"]))
+        frames, units = arrays["frames"], arrays["action_units"]
+        parts.append(sample_set(arrays["flows"], labels, classes, subjects, frames, action_units=units))
     return joined(parts)
 
 
 def _render_identity(number: int, seed: int, labels: Sequence[str]) -> Arrays:
-    """Key frames (n, 3, 64, 64, 3) and flows (n, 3, 2, 64, 64) of one identity, one of each label."""
-    from offline.synthesis.fields import draw_expression
+    """Key frames, flows and action units of one identity, one of each label: as in a `SampleSet`."""
+    from offline.synthesis.fields import draw_expression, unit_targets
     from offline.synthesis.identities import make_identity
     from offline.synthesis.keyframes import render_key_frames
 
     identity = make_identity(number)
-    frames, flows = [], []
+    frames, flows, units = [], [], []
     for index, label in enumerate(labels):
         rng = np.random.default_rng([seed, 5, number, index])
-        faces = render_key_frames(rng, identity, draw_expression(rng, label))
+        expression = draw_expression(rng, label)
+        faces = render_key_frames(rng, identity, expression)
         evidence = evidence_from_faces(np.ascontiguousarray(faces[..., ::-1]))
         frames.append(evidence.frames)
         flows.append(evidence.flows)
-    return {"frames": np.stack([item for item in frames if item is not None]), "flows": np.stack(flows)}
+        units.append(unit_targets(expression))
+    pictures = np.stack([item for item in frames if item is not None])
+    return {"frames": pictures, "flows": np.stack(flows), "action_units": np.stack(units)}
 
 
 def protocol_classes(protocol: str) -> tuple[str, ...]:

@@ -22,4 +22,6 @@ def read_settings(kind: type[Settings], data: Any, where: str) -> Settings:
 def _with_tuples(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: _with_tuples(value) for key, value in data.items()}
-    return tuple(float(value) for value in data) if isinstance(data, list) else data
+    if isinstance(data, list):
+        return tuple(value if isinstance(value, str) else float(value) for value in data)
+    return data

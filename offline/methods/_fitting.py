@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from offline.member_training import class_weights, single_thread
 from offline.methods.base import Curve
 from offline.samples import SampleSet
-from offline.training import class_weights, single_thread
 from realtime.types import F32, F64
 
 Extract = Callable[[SampleSet], F32]

@@ -7,7 +7,6 @@ import numpy as np
 
 from offline.samples import SampleSet
 from realtime.features.normalise import normalise_flow
-from realtime.features.strain import optical_strain
 from realtime.types import F32
 
 _STILL = 1e-6
@@ -22,11 +21,7 @@ def onset_apex_maps(samples: SampleSet) -> F32:
     Returns:
         float32 (n, 3, 64, 64): u, v, optical strain; zeros where nothing moves.
     """
-    maps = normalise_flow(samples.flows[:, 0])
-    strain = optical_strain(samples.flows[:, 0])
-    rms = np.sqrt(np.mean(np.square(strain), axis=(1, 2), keepdims=True, dtype=np.float64))
-    maps[:, 2] = strain / np.where(rms > _STILL, rms, np.inf)
-    return maps
+    return normalise_flow(samples.flows[:, 0])
 
 
 def averaged(maps: F32, size: int) -> F32:

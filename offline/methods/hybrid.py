@@ -1,15 +1,15 @@
-"""`hybrid`: the product itself, network features and handcrafted ones into a calibrated SVM."""
+"""`hybrid`: the product itself, a committee of networks, a prior and an SVM behind one calibration."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
-import numpy as np
-
+from offline.member_training import single_thread
 from offline.methods.base import Curve
 from offline.samples import SampleSet
-from offline.training import TrainedModel, TrainingSettings, all_features, single_thread, train
+from offline.training import TrainedModel, predict, train
+from offline.training_settings import TrainingSettings
 from realtime.types import F64
 
 
@@ -26,8 +26,7 @@ class FittedHybrid:
     def predict_proba(self, samples: SampleSet) -> F64:
         """Calibrated; a modality that a sample lacks enters as not known."""
         with single_thread():
-            features = all_features(self.model.network, samples)
-        return np.asarray(self.model.svm.predict_proba(features), dtype=np.float64)
+            return predict(self.model, samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Hybrid:
     settings: TrainingSettings = field(default_factory=TrainingSettings)
 
     def fit(self, samples: SampleSet, seed: int) -> FittedHybrid:
-        """Fit network and SVM; `seed` takes the place of the one in the settings."""
+        """Fit network, SVM and fusion; `seed` takes the place of the one in the settings."""
         return FittedHybrid(train(samples, replace(self.settings, seed=seed)))
 
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
 
 from offline.augment import AugmentSettings
-from offline.methods.base import require_classes
-from offline.methods.hybrid import FittedHybrid
-from offline.network import NetworkSettings
+from offline.member_training import fit_member, single_thread
+from offline.methods.base import Curve, require_classes
+from offline.network import GlimpseNet, NetworkSettings
 from offline.samples import SampleSet
 from offline.svm_fitting import SvmSettings, fit_svm
-from offline.training import (
-    TrainedModel,
-    TrainingSettings,
-    all_features,
-    fit_network,
-    single_thread,
-)
+from offline.training import network_output, with_handcrafted
+from offline.training_settings import TrainingSettings
+from realtime.features.spec import HANDCRAFTED_BLOCKS
+from realtime.types import F64
 
 
 @dataclass(frozen=True, slots=True)
 class SeedAugment(AugmentSettings):
     """Brightness, rotation, noise and flow scale; none of the later ones."""
 
+    rotation_deg: float = 3.0
+    flow_scale: float = 0.1
     mirror: float = 0.0
     shift: float = 0.0
     zoom: float = 0.0
@@ -36,51 +37,73 @@ class SeedAugment(AugmentSettings):
 
 @dataclass(frozen=True, slots=True)
 class SeedNetwork(NetworkSettings):
-    """Flow at the full resolution of training, not averaged down to 16."""
+    """One network of 128 features with both branches; flow at 32 pixels, not averaged down to 14."""
 
+    members: int = 1
+    member_features: int = 128
+    channels: tuple[int, ...] = (16, 32, 32, 64, 64)
     flow_size: int = 32
+    frames: bool = True
+    feature_dropout: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class SeedSvm(SvmSettings):
     """scikit-learn's C = 1 and γ = 1 / features; nothing is searched for."""
 
-    c: tuple[float, ...] = (1.0,)
+    blocks: tuple[str, ...] = tuple(HANDCRAFTED_BLOCKS)
     gamma: tuple[float, ...] = (1.0 / 224.0,)
 
 
 @dataclass(frozen=True, slots=True)
 class SeedSettings(TrainingSettings):
-    """12 epochs of Adam at 1e-3, weight decay 1e-4, batches of 32, cosine, class weights, hard labels.
+    """12 epochs of Adam at 1e-3, weight decay 1e-4, batches of 32, cosine, class weights, hard labels."""
 
-    Its SVM is calibrated by cross-validation on the features of the one network, whatever
-    `calibration_folds` says.
-    """
-
+    epochs: int = 12
+    batch: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
     label_smoothing: float = 0.0
-    calibration_folds: int = 0
+    unit_loss: float = 0.0
     network: SeedNetwork = field(default_factory=SeedNetwork)
     augment: SeedAugment = field(default_factory=SeedAugment)
     svm: SeedSvm = field(default_factory=SeedSvm)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedSeed:
+    """One network, one calibrated SVM."""
+
+    network: GlimpseNet
+    svm: Any
+    curve: Curve
+
+    def predict_proba(self, samples: SampleSet) -> F64:
+        """Calibrated; a modality that a sample lacks enters as not known."""
+        with single_thread():
+            features = with_handcrafted(network_output(self.network, samples).features, samples)
+        return np.asarray(self.svm.predict_proba(features), dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class HybridSeed:
-    """All 224 features of each sample as it is: the SVM sees no copies reduced to flow alone."""
+    """All 224 features of each sample as it is, into one SVM calibrated by cross-validation on them."""
 
     name: ClassVar[str] = "hybrid-seed"
     calibrated: ClassVar[bool] = True
     settings: SeedSettings = field(default_factory=SeedSettings)
 
-    def fit(self, samples: SampleSet, seed: int) -> FittedHybrid:
+    def fit(self, samples: SampleSet, seed: int) -> FittedSeed:
         """Fit network and SVM; `seed` takes the place of the one in the settings."""
         require_classes(samples, least=2)
         settings = replace(self.settings, seed=seed)
         with single_thread():
-            network, curve = fit_network(samples, settings)
-            features = all_features(network, samples)
-        svm, choice = fit_svm(features, samples, settings.svm, settings.seed)
-        return FittedHybrid(TrainedModel(network, svm, samples.classes, settings, curve, choice))
+            member, curve = fit_member(samples, settings, seed, settings.network.member_features)
+            network = GlimpseNet([member], None, settings.network, own_units=False).eval()
+            features = with_handcrafted(network_output(network, samples).features, samples)
+        svm = fit_svm(features, samples, settings.svm, seed)
+        return FittedSeed(network, svm, tuple(asdict(record) for record in curve))
 
 
 METHOD = HybridSeed

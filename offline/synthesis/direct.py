@@ -12,13 +12,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from offline.synthesis.fields import Expression, bump_displacement, draw_blink, draw_expression
+from offline.synthesis.fields import (
+    Expression,
+    bump_displacement,
+    draw_anything,
+    draw_blink,
+    draw_expression,
+    unit_targets,
+)
 from offline.synthesis.recipes import FOUR_CLASSES
 from offline.synthesis.relief import face_relief
 from realtime.errors import UsageError
 from realtime.types import F32, F64, readonly
 
 FLOW_SIZE = 64
+NOISE_LEVEL = 1.4
+"""Of the smooth noise: twice the recipe's first value, with which synthetic flow was clearer than real."""
+ANYTHING = "anything"
+"""Stands for a class: one to three action units drawn at random."""
 NOISE_SIZE = 28
 """Side of the grid on which pixel noise is drawn and to which the blur's σ refers."""
 
@@ -52,9 +63,11 @@ class FlowSet:
     flows: F32
     """(n, 2, 64, 64), or (n, 3, 2, 64, 64) for three flows each: u, v, read-only."""
     labels: tuple[str, ...]
-    """Class of each sample."""
+    """Class of each sample, `ANYTHING` where its action units belong to none."""
     subjects: tuple[str, ...]
     """Synthetic subject of each sample: samples of a subject share the crop's geometry."""
+    action_units: F32
+    """(n, 13, 2): as of `fields.unit_targets`."""
 
 
 def draw_geometry(rng: np.random.Generator) -> CropGeometry:
@@ -75,7 +88,13 @@ def draw_flow(
 
     The expression alone has RMS 1 over both components. Raises UsageError for an unknown class.
     """
-    scene = _Scene.draw(rng, draw_expression(rng, label), geometry, size)
+    return _draw_flow(rng, draw_expression(rng, label), geometry, size)
+
+
+def _draw_flow(
+    rng: np.random.Generator, expression: Expression, geometry: CropGeometry | None, size: int
+) -> F32:
+    scene = _Scene.draw(rng, expression, geometry, size)
     nuisance = scene.draw_head_motion(rng) + scene.blink * _draw_lids(rng)
     return scene.observe(rng, 1.0, nuisance)
 
@@ -88,7 +107,13 @@ def draw_flows(
     The second takes the expression back and the third holds what did not come back; lids and head
     add up over the three, the noise is each flow's own.
     """
-    scene = _Scene.draw(rng, draw_expression(rng, label), geometry, size)
+    return _draw_flows(rng, draw_expression(rng, label), geometry, size)
+
+
+def _draw_flows(
+    rng: np.random.Generator, expression: Expression, geometry: CropGeometry | None, size: int
+) -> F32:
+    scene = _Scene.draw(rng, expression, geometry, size)
     closing = _draw_lids(rng)
     opening = -closing * float(rng.uniform(0.0, 1.2)) if closing else _draw_lids(rng)
     first = scene.draw_head_motion(rng) + scene.blink * closing
@@ -112,21 +137,24 @@ def make_flow_set(
 ) -> FlowSet:
     """Make `count` labelled flow fields, classes and subjects in turn; the same seed gives the same set.
 
-    `subjects` defaults to one per eight samples. Raises UsageError for counts below 1.
+    A class may be `ANYTHING`: action units drawn at random. `subjects` defaults to one per eight samples.
+    Raises UsageError for counts below 1.
     """
     if count < 1 or (subjects is not None and subjects < 1) or not classes:
         raise UsageError("a synthetic set needs at least one sample, one subject and one class")
     subjects = subjects or -(-count // 8)
-    draw = draw_flows if three else draw_flow
+    draw = _draw_flows if three else _draw_flow
     geometries = [draw_geometry(np.random.default_rng([seed, 1, subject])) for subject in range(subjects)]
     labels = tuple(classes[index % len(classes)] for index in range(count))
     owners = [index // len(classes) % subjects for index in range(count)]
-    flows = [
-        draw(np.random.default_rng([seed, 2, index]), label, geometries[owner])
-        for index, (label, owner) in enumerate(zip(labels, owners, strict=True))
-    ]
+    flows, units = [], []
+    for index, (label, owner) in enumerate(zip(labels, owners, strict=True)):
+        rng = np.random.default_rng([seed, 2, index])
+        expression = draw_anything(rng) if label == ANYTHING else draw_expression(rng, label)
+        flows.append(draw(rng, expression, geometries[owner], FLOW_SIZE))
+        units.append(unit_targets(expression))
     names = tuple(f"synthetic-{owner:03d}" for owner in owners)
-    return FlowSet(readonly(np.stack(flows)), labels, names)
+    return FlowSet(readonly(np.stack(flows)), labels, names, readonly(np.stack(units)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +178,7 @@ class _Scene:
         moved = np.stack(expression.displacement(x, y)) * to_crop
         lids = np.stack(bump_displacement(draw_blink(rng), x, y)) * to_crop
         blur = float(rng.uniform(0.35, 1.05)) * size / NOISE_SIZE
-        gain_u = float(np.exp(rng.normal(0.0, 0.25)))
+        gain_u = float(np.exp(rng.normal(0.3, 0.4)))  # ready maps have lost the scale of u to v
         return cls(_unit_rms(moved), _unit_rms(lids), _head_fields(x, y), blur, gain_u)
 
     def draw_head_motion(self, rng: np.random.Generator) -> F64:
@@ -189,11 +217,11 @@ def _draw_lids(rng: np.random.Generator) -> float:
 
 def _draw_noise(rng: np.random.Generator, size: int) -> F64:
     """Smooth noise on two coarse grids and noise of single pixels: (2, size, size)."""
-    level = 0.7 * float(rng.uniform(0.3, 1.5))
+    level = NOISE_LEVEL * float(rng.uniform(0.3, 1.5))
     parts = [
         (0.6 * level, rng.normal(size=(2, 4, 4))),
         (0.8 * level, rng.normal(size=(2, 8, 8))),
-        (0.15, rng.normal(size=(2, NOISE_SIZE, NOISE_SIZE))),
+        (0.3, rng.normal(size=(2, NOISE_SIZE, NOISE_SIZE))),
     ]
     total = np.zeros((2, size, size))
     for weight, grid in parts:

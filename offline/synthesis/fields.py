@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from offline.synthesis.action_units import ACTION_UNITS, BLINK, Bump
 from offline.synthesis.recipes import draw_action_units
 from realtime.errors import UsageError
-from realtime.types import F64, readonly
+from realtime.features.spec import AU_NAMES
+from realtime.types import F32, F64, readonly
 
 Side = Literal["both", "left", "right"]
 
@@ -101,6 +102,26 @@ def draw_expression(
         for row in draw_bumps(rng, ACTION_UNITS[unit], left, right)
     ]
     return Expression(label, MappingProxyType(weights), left, right, readonly(scale_to_peak(np.array(rows))))
+
+
+def draw_anything(rng: np.random.Generator) -> Expression:
+    """One to three action units drawn at random, whatever class they fit."""
+    names = list(ACTION_UNITS)
+    count = int(rng.choice((1, 2, 3), p=(0.45, 0.35, 0.2)))
+    return draw_expression(rng, None, [names[i] for i in rng.choice(len(names), count, replace=False)])
+
+
+def unit_targets(expression: Expression) -> F32:
+    """Which of `AU_NAMES` move on the left and on the right of the person: float32 (13, 2), 0 or 1.
+
+    A unit in the middle of the face moves on both sides.
+    """
+    targets = np.zeros((len(AU_NAMES), 2), dtype=np.float32)
+    for row, name in enumerate(AU_NAMES):
+        if name in expression.weights:
+            middle = all(bump.x == 0.0 for bump in ACTION_UNITS[name])
+            targets[row] = [middle or gain > 0.0 for gain in (expression.left_gain, expression.right_gain)]
+    return targets
 
 
 def draw_blink(rng: np.random.Generator) -> F64:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.features.spec import STRAIN_GRID
 from realtime.features.strain import optical_strain
 from realtime.types import F32
 
@@ -20,9 +18,7 @@ def normalise_flow(flow: NDArray[Any]) -> F32:
     """Flow fields → what every feature sees: (u, v, optical strain), free of drift and of amplitude.
 
     The medians of u and of v are removed (the head's translation), u and v are divided by their joint
-    RMS, the strain by its own RMS. The strain is taken from the flow averaged to 8×8: a derivative
-    multiplies the noise of single pixels, and it is the coarse strain that carries over between cameras
-    and ways of measuring flow. A constant map gives zeros; so does a map with a NaN, which stands
+    RMS, the strain by its own RMS. A constant map gives zeros; so does a map with a NaN, which stands
     for "not known".
 
     Args:
@@ -37,19 +33,8 @@ def normalise_flow(flow: NDArray[Any]) -> F32:
     moved = flow - np.median(flow, axis=(-2, -1), keepdims=True)
     out = np.empty((*flow.shape[:-3], 3, *flow.shape[-2:]), dtype=np.float32)
     out[..., :2, :, :] = _unit_rms(moved, (-3, -2, -1))
-    out[..., 2, :, :] = _unit_rms(_coarse_strain(moved), (-2, -1))
+    out[..., 2, :, :] = _unit_rms(optical_strain(moved), (-2, -1))
     return out
-
-
-def _coarse_strain(flow: F32) -> F32:
-    """(..., 2, H, W) → (..., H, W): strain on the coarse grid, brought back to the size of the map."""
-    height, width = flow.shape[-2:]
-    grid = (min(STRAIN_GRID, width), min(STRAIN_GRID, height))
-    maps = flow.reshape(-1, height, width)
-    coarse = np.stack([cv2.resize(part, grid, interpolation=cv2.INTER_AREA) for part in maps])
-    strain = optical_strain(coarse.reshape(-1, 2, *coarse.shape[-2:]))
-    fine = [cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in strain]
-    return np.asarray(np.stack(fine), dtype=np.float32).reshape(*flow.shape[:-3], height, width)
 
 
 def _unit_rms(values: F32, axes: tuple[int, ...]) -> F32:

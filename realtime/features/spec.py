@@ -26,8 +26,6 @@ FARNEBACK: dict[str, Any] = {
     "poly_sigma": 1.2,
     "flags": 0,
 }
-STRAIN_GRID = 8
-"""The strain is taken from the flow averaged to so many cells in each direction."""
 EMPHASIS_ROWS = (20, 40)
 EMPHASIS_COLUMNS = (25, 40)
 EMPHASIS_GAIN = 1.3
@@ -55,6 +53,23 @@ AU_REGIONS: dict[str, tuple[str, ...]] = {
     "au17": ("lip_lower", "chin"),
 }
 """Action-unit regions and the patches of `geometry.REGIONS` that make them up."""
+
+AU_NAMES = (
+    "AU1",
+    "AU2",
+    "AU4",
+    "AU5",
+    "AU6",
+    "AU7",
+    "AU9",
+    "AU10",
+    "AU12",
+    "AU14",
+    "AU15",
+    "AU17",
+    "AU20",
+)
+"""Action units that are recognised, numbered as in FACS (Ekman, Friesen & Hager 2002)."""
 
 
 def _names() -> dict[str, tuple[str, ...]]:
@@ -92,14 +107,14 @@ HANDCRAFTED_BLOCKS: dict[str, slice] = {
 """The same slices within the 96 handcrafted numbers."""
 
 PARAMETERS: dict[str, Any] = {
-    "computation": 1,
+    "computation": 2,
     "face_size": FACE_SIZE,
     "flow_face_size": FLOW_FACE_SIZE,
     "farneback": FARNEBACK,
     "flow_fields": ["onset-apex", "apex-offset", "onset-offset"],
     "flow_unit": "percent of the eye distance",
     "normalisation": "median u, median v; joint rms u v; rms strain",
-    "strain": ["central differences, face units, infinitesimal", STRAIN_GRID],
+    "strain": "central differences, face units, infinitesimal",
     "emphasis": [EMPHASIS_ROWS, EMPHASIS_COLUMNS, EMPHASIS_GAIN],
     "lbp_top": {"points": 4, "radius": 1, "planes": LBP_PLANES, "frames": "onset apex offset"},
     "hog": {"orientations": HOG_ORIENTATIONS, "cells": HOG_CELLS, "input": HOG_INPUT, "norm": "L2"},
