@@ -16,9 +16,11 @@ from export.cli import main as glimpse_export
 from offline.cli import main as glimpse_offline
 
 SAMPLES = {
-    "default": ["--synthetic", "1600", "--rendered", "960"],
-    "megc-3": ["--synthetic", "1600", "--protocol", "megc-3"],
+    "default": ["--synthetic", "1800", "--rendered", "720"],
+    "megc-3": ["--synthetic", "1800", "--protocol", "megc-3"],
 }
+"""Arguments of `glimpse-offline train`, beside the settings in `SETTINGS`."""
+SETTINGS = Path("benchmarks/bundles")
 
 
 def main() -> int:
@@ -36,7 +38,7 @@ def main() -> int:
 
 def _remake(name: str, trained: Path, bundle: Path, flow_maps: str | None) -> int:
     results = trained.with_name(f"{name}-real")
-    train = ["train", *SAMPLES[name], "--out", str(trained)]
+    train = ["train", *SAMPLES[name], "--config", str(SETTINGS / f"{name}.yaml"), "--out", str(trained)]
     export = [str(trained), "--out", str(bundle), "--name", name]
     score = [
         "evaluate",
@@ -60,7 +62,8 @@ def _remake(name: str, trained: Path, bundle: Path, flow_maps: str | None) -> in
 def _with_commands(export: list[str], name: str) -> list[str]:
     """The export, told which commands its card shall name."""
     lines = [
-        f"glimpse-offline train {' '.join(SAMPLES[name])} --out trained/{name}",
+        f"glimpse-offline train {' '.join(SAMPLES[name])} --config {SETTINGS}/{name}.yaml"
+        f" --out trained/{name}",
         f"glimpse-export trained/{name} --out models/{name} --name {name}",
         f"glimpse-offline evaluate --bundle models/{name} --dataset flow-maps=DIR --out real-{name}",
         f"glimpse-export trained/{name} --out models/{name} --name {name}"

@@ -19,7 +19,7 @@ OPSET = 18
 
 
 def network_to_onnx(network: GlimpseNet) -> bytes:
-    """Export a network: inputs `frames`, `flows` (n, 3, 3, 64, 64); outputs `features`, `logits`.
+    """Export a network: inputs `frames`, `flows` (n, 3, 3, 64, 64); outputs as of `GlimpseNet.forward`.
 
     Raises OutputError where the exporter fails.
     """
@@ -32,7 +32,7 @@ def network_to_onnx(network: GlimpseNet) -> bytes:
                 network,
                 example,
                 input_names=["frames", "flows"],
-                output_names=["features", "logits"],
+                output_names=["features", "scores", "action_units"],
                 dynamic_shapes=({0: batch}, {0: batch}),
                 opset_version=OPSET,
                 dynamo=True,

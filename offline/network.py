@@ -162,7 +162,8 @@ class Member(nn.Module):
     def _over_time(self, per_frame: Tensor) -> Tensor:
         if self.attention is None:
             return per_frame.mean(dim=1)
-        return (self.attention(per_frame).softmax(dim=1) * per_frame).sum(dim=1)
+        weights: Tensor = self.attention(per_frame).softmax(dim=1)
+        return (weights * per_frame).sum(dim=1)
 
     def _fused(self, frame_features: Tensor, flow_features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Parts that are missing throughout are not multiplied: they count for nothing."""

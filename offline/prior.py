@@ -24,9 +24,12 @@ def fit_prior(classes: tuple[str, ...], settings: PriorSettings, network: Networ
     if settings.samples == 0 or network.prior_features == 0:
         return None
     wanted = classes if all(name in MIXTURES for name in classes) else MEGC_CLASSES
-    return _fitted(
-        wanted, settings, replace(network, channels=settings.channels, strain=False, frames=False, flows=True)
-    )
+    return _fitted(wanted, settings, prior_shape(network, settings))
+
+
+def prior_shape(network: NetworkSettings, settings: PriorSettings) -> NetworkSettings:
+    """Shape of the prior beside a committee: flow without strain, wider."""
+    return replace(network, channels=settings.channels, strain=False, frames=False, flows=True)
 
 
 @lru_cache(maxsize=8)

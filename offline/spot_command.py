@@ -95,7 +95,16 @@ def _below(f: dict[str, Any]) -> list[str]:
         f"told after the apex: {_pair(early['told_after_apex_ms'])} ms"
     )
     lines.append(f"time that was unobservable: {_listed(f['unobservable'], '{:.1%}') or 'none'}")
+    if units := f["action_units"]:
+        lines.append(
+            f"action units: macro F1 {units['macro_f1']:.3f} over {len(units['f1'])} that occur, "
+            f"the right side in {_share(units['side_accuracy'])}"
+        )
     return lines
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _listed(values: dict[str, Any], form: str) -> str:

@@ -16,9 +16,13 @@ import numpy as np
 from offline.metrics import SpottingScore, apex_errors, pooled_spotting, score_recognition, score_spotting
 from offline.spot_alarms import cause_of_alarm
 from offline.spot_streams import StreamResult
+from realtime.features.spec import AU_NAMES
+from realtime.recognition import PRESENT
 from realtime.types import EventKind, FacialEvent, KeyFrames
 
 KINDS: tuple[EventKind, ...] = ("micro_expression", "macro_expression")
+MIDDLE = ("AU17",)
+"""Action units in the middle of the face: they have no side."""
 
 
 def evaluate(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[str, Any]:
@@ -30,6 +34,7 @@ def evaluate(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[st
     figures["seconds"] = seconds
     figures["false_alarms_per_minute"] = sum(causes.values()) / seconds * 60.0 if seconds else None
     figures["false_alarm_causes"] = dict(sorted(causes.items()))
+    figures["action_units"] = _action_units(results)
     figures["recognition"] = recognition = _recognition(results, classes)
     if recognition:
         figures["strs"] = figures["micro_expression"]["f1"] * recognition["uf1"]
@@ -118,6 +123,36 @@ def _false_alarms(result: StreamResult) -> list[str]:
     return [
         cause_of_alarm(result.truth, s, result.measured) for j, s in enumerate(spotted) if j not in matched
     ]
+
+
+def _action_units(results: Sequence[StreamResult]) -> dict[str, Any] | None:
+    """F1 of every action unit that occurs among the true positives, and how often its side is right.
+
+    A unit is taken to be there from a probability of `PRESENT` on. None where no model knows any.
+    """
+    found, true, sides = [], [], []
+    for result in results:
+        happened, spotted = _split(result, "micro_expression")
+        for i, j in _score(happened, _keys(spotted)).matches:
+            recognition = spotted[j].recognition
+            if recognition is None or not recognition.action_units:
+                continue
+            found.append([recognition.action_units[name] >= PRESENT for name in AU_NAMES])
+            true.append([name in happened[i].action_units for name in AU_NAMES])
+            both = set(recognition.sides) & set(happened[i].action_units)
+            sides += [recognition.sides[name] == happened[i].side for name in both if name not in MIDDLE]
+    if not found:
+        return None
+    hits, seen, there = (np.sum(part, axis=0) for part in (np.logical_and(found, true), found, true))
+    f1 = {
+        name: 2.0 * float(hits[k]) / float(seen[k] + there[k]) for k, name in enumerate(AU_NAMES) if there[k]
+    }
+    return {
+        "events": len(found),
+        "f1": f1,
+        "macro_f1": float(np.mean(list(f1.values()))),
+        "side_accuracy": float(np.mean(sides)) if sides else None,
+    }
 
 
 def _recognition(results: Sequence[StreamResult], classes: Sequence[str]) -> dict[str, Any] | None:

@@ -19,7 +19,8 @@ from realtime.config import read_yaml
 from realtime.errors import UsageError
 
 if TYPE_CHECKING:
-    from offline.training import TrainedModel, TrainingSettings
+    from offline.training import TrainedModel
+    from offline.training_settings import TrainingSettings
 
 TEST_IDENTITIES_FROM = 100_000
 """Number of the first synthetic identity, and seed of the first flow, that no training ever sees."""
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 def settings_from(path: Path | None, seed: int | None) -> TrainingSettings:
     """Training settings of a YAML file, or the defaults. Raises ConfigError, UsageError."""
     from offline.trained_model import parse_settings
-    from offline.training import TrainingSettings
+    from offline.training_settings import TrainingSettings
 
     settings = parse_settings(read_yaml(str(path)), str(path)) if path else TrainingSettings()
     if seed is not None and seed < 0:
@@ -79,7 +80,7 @@ def settings_from(path: Path | None, seed: int | None) -> TrainingSettings:
 
 def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict[str, Any]:
     """Figures on synthetic samples of identities and seeds that training never saw."""
-    from offline.training import all_features
+    from offline.training import predict
 
     wanted = replace(
         choice,
@@ -100,7 +101,7 @@ def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict
         for suffix, part in (("", view), ("_onset_apex_flow_only", view.flow_only() if len(view) else view)):
             if not len(part):
                 continue
-            predicted = model.svm.predict_proba(all_features(model.network, part)).argmax(axis=1)
+            predicted = predict(model, part).argmax(axis=1)
             score = score_recognition(part.labels, predicted, part.classes)
             scores[f"unseen_{name}{suffix}"] = score.as_dict()
             print(f"unseen {name}{suffix}: accuracy {score.accuracy:.3f}, UF1 {score.uf1:.3f}")

@@ -1,8 +1,8 @@
 """A trained model on disk: a folder that `glimpse-export` turns into a bundle.
 
     model.json     classes, settings, training curve, metrics, data, versions
-    network.npz    the network's weights as plain arrays
-    svm.skops      scaler, imputer, calibrated SVM
+    network.npz    the networks' weights as plain arrays
+    svm.skops      scaler, imputer, SVM, fusion, calibration
 
 Nothing in it is pickled.
 """
@@ -22,15 +22,17 @@ import numpy as np
 import skops.io
 import torch
 
-from offline.network import GlimpseNet
+from offline.network import GlimpseNet, Member
+from offline.prior import prior_shape
 from offline.settings import read_settings
-from offline.training import EpochRecord, TrainedModel, TrainingSettings
+from offline.training import TrainedModel
+from offline.training_settings import EpochRecord, TrainingSettings
 from offline.versions import library_versions
 from realtime.bundle import load_svm
 from realtime.errors import ConfigError, DataError, OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
 
-SCHEMA = "glimpse-trained/1"
+SCHEMA = "glimpse-trained/2"
 MODEL = "model.json"
 WEIGHTS = "network.npz"
 SVM = "svm.skops"
@@ -46,6 +48,8 @@ def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) ->
         "classes": list(model.classes),
         "feature_spec": FEATURE_SPEC_ID,
         "settings": asdict(model.settings),
+        "prior_classes": None if model.network.prior is None else list(model.network.prior.class_names),
+        "own_action_units": model.network.own_units,
         "svm_choice": model.svm_choice,
         "training_curve": [asdict(record) for record in model.curve],
         "versions": library_versions(),
@@ -84,19 +88,29 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
         )
     try:
         settings = parse_settings(description["settings"], str(folder / MODEL))
-        network = GlimpseNet(len(description["classes"]), settings.network)
+        network = _empty_network(description, settings)
         network.load_state_dict(weights)
         curve = tuple(EpochRecord(**record) for record in description["training_curve"])
         classes, choice = tuple(description["classes"]), dict(description["svm_choice"])
     except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"the trained model in {folder} is damaged: train it again") from error
-    svm: Any = load_svm(svm_data, str(folder / SVM))
-    return TrainedModel(network.eval(), svm, classes, settings, curve, choice), description
+    parts = load_svm(svm_data, str(folder / SVM))
+    return TrainedModel(network.eval(), parts, classes, settings, curve, choice), description
+
+
+def _empty_network(description: Mapping[str, Any], settings: TrainingSettings) -> GlimpseNet:
+    """A network of the described shape, its weights drawn at random."""
+    classes, prior, shape = tuple(description["classes"]), None, settings.network
+    members = [Member(classes, shape.member_features, shape) for _ in range(shape.members)]
+    if description["prior_classes"] is not None:
+        prior_classes = tuple(description["prior_classes"])
+        prior = Member(prior_classes, shape.prior_features, prior_shape(shape, settings.prior))
+    return GlimpseNet(members, prior, shape, bool(description["own_action_units"]))
 
 
 def svm_bytes(model: TrainedModel) -> bytes:
-    """The fitted SVM as skops data; the same model always gives the same bytes."""
-    return _canonical(bytes(skops.io.dumps(model.svm)))
+    """SVM, fusion and calibration as skops data; the same model always gives the same bytes."""
+    return _canonical(bytes(skops.io.dumps(model.parts)))
 
 
 def _canonical(data: bytes) -> bytes:

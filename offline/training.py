@@ -87,7 +87,11 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
         _importance(views, settings),
     )
     parts, choice = fit_scorer(stack, active_features(settings, network), settings.svm)
-    units = fit_units(honest.units, views.action_units) if _has_units(network) else (None, None)
+    units = (
+        fit_units(honest.units, views.action_units.astype(np.float64))
+        if _has_units(network)
+        else (None, None)
+    )
     parts |= {"unit_slopes": units[0], "unit_offsets": units[1]}
     return TrainedModel(network, parts, samples.classes, settings, curve, choice)
 

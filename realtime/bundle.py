@@ -2,7 +2,7 @@
 
     bundle.json     what the bundle is, and the SHA-256 and size of every other file
     cnn.onnx        the network
-    svm.skops       scaler, imputer and calibrated SVM; nothing in it is unpickled
+    svm.skops       scaler, imputer and SVM, fusion and calibration; nothing in it is unpickled
     MODEL_CARD.md   for people
 
 Loading checks everything before anything is used; every refusal is a `BundleError` of one line.
@@ -17,36 +17,23 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
 from realtime.errors import BundleError
 from realtime.features.spec import FEATURE_NAMES, FEATURE_SPEC_ID
-from realtime.svm import CalibratedSvm
-from realtime.types import F64
+from realtime.fusion import Scorer
 
-SCHEMA = "glimpse-bundle/1"
+SCHEMA = "glimpse-bundle/2"
 DESCRIPTION = "bundle.json"
 NETWORK = "cnn.onnx"
 SVM = "svm.skops"
 CARD = "MODEL_CARD.md"
 FILES = (NETWORK, SVM, CARD)
 
-TRUSTED_TYPES: tuple[str, ...] = (
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-)
+TRUSTED_TYPES: tuple[str, ...] = ("numpy.dtype",)
 """Types that an SVM file may hold beside skops' own list of harmless ones."""
-
-
-class ProbabilityModel(Protocol):
-    """The fitted SVM pipeline, as far as the recogniser needs it."""
-
-    classes_: Any
-
-    def predict_proba(self, features: F64) -> F64: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +47,8 @@ class Bundle:
     """In the order of the probabilities."""
     network: bytes
     """The ONNX model."""
-    svm: CalibratedSvm
-    """224 features, float64 (n, 224) → probabilities (n, classes)."""
+    scorer: Scorer
+    """The network's scores and 224 features, float64 (n, 224) → probabilities (n, classes)."""
     description: Mapping[str, Any]
     """All of bundle.json: training data, metrics, settings, library versions."""
     folder: Path
@@ -84,8 +71,7 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
             f"bundle {folder} is damaged: its id does not fit its files; copy or export it again"
         )
     svm = load_svm(contents[SVM], str(folder / SVM))
-    _check_svm(folder, svm, classes)
-    scorer = _scorer(folder, svm)
+    scorer = _scorer(folder, svm, classes)
     name = str(description.get("name", folder.name))
     return Bundle(name, found, classes, contents[NETWORK], scorer, description, folder)
 
@@ -116,8 +102,8 @@ def content_id(network: bytes, svm: bytes) -> str:
     return hashlib.sha256(hashlib.sha256(network).digest() + hashlib.sha256(svm).digest()).hexdigest()[:12]
 
 
-def load_svm(data: bytes, name: str) -> ProbabilityModel:
-    """Load an SVM from skops data. Raises BundleError for untrusted types and damaged data."""
+def load_svm(data: bytes, name: str) -> dict[str, Any]:
+    """Load the parts of a `Scorer`. Raises BundleError for untrusted types and damaged data."""
     import skops.io
     from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -131,7 +117,7 @@ def load_svm(data: bytes, name: str) -> ProbabilityModel:
         with warnings.catch_warnings():
             # only the numbers are used (see `svm`), and those do not depend on the version
             warnings.simplefilter("ignore", InconsistentVersionWarning)
-            return cast(ProbabilityModel, skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
+            return dict(skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
     except UntrustedTypesFoundException as error:
         raise BundleError(f"{name} holds types that are not trusted; do not use it") from error
     except BundleError:
@@ -195,18 +181,16 @@ def _classes(folder: Path, description: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(cast(list[str], classes))
 
 
-def _check_svm(folder: Path, svm: ProbabilityModel, classes: tuple[str, ...]) -> None:
-    known = np.asarray(getattr(svm, "classes_", ()))
+def _scorer(folder: Path, parts: dict[str, Any], classes: tuple[str, ...]) -> Scorer:
+    try:
+        known, features = parts["svm"].classes_, parts["svm"].n_features_in_
+        scorer = Scorer.of(parts)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"bundle {folder} has an SVM of another build: export it again") from error
     if not np.array_equal(known, np.arange(len(classes))):
         raise BundleError(
             f"bundle {folder} has wrong classes: its SVM knows {len(known)}, it names {len(classes)}"
         )
-    if getattr(svm, "n_features_in_", None) != len(FEATURE_NAMES):
+    if features != len(FEATURE_NAMES):
         raise BundleError(f"bundle {folder} has an SVM for another number of features: train it again")
-
-
-def _scorer(folder: Path, svm: ProbabilityModel) -> CalibratedSvm:
-    try:
-        return CalibratedSvm.of(svm)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise BundleError(f"bundle {folder} has an SVM of another build: export it again") from error
+    return scorer

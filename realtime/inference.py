@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from realtime.errors import BundleError, DeviceError
-from realtime.features.spec import CNN_SIZE
+from realtime.features.spec import AU_NAMES, CNN_SIZE
 from realtime.types import F32
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -22,6 +22,8 @@ _CUDA = "CUDAExecutionProvider"
 _FATAL = 4
 # Key of an ONNX tensor's external data: the file it names would get round the bundle's checksums.
 _EXTERNAL_DATA = b"location"
+_OUTPUTS = {"features": CNN_SIZE, "scores": 2, "action_units": len(AU_NAMES)}
+"""Outputs of the network, and the size of their second axis."""
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +34,7 @@ class CnnSession:
         """Load the network.
 
         Args:
-            network: an ONNX model with inputs `frames`, `flows` and an output `features`.
+            network: an ONNX model with inputs `frames`, `flows` and the outputs that `run` gives.
             device: "cuda" insists, "auto" takes CUDA where it works, else the CPU.
 
         Raises:
@@ -53,23 +55,26 @@ class CnnSession:
             )
         self._check_signature()
 
-    def features(self, frames: F32, flows: F32) -> F32:
-        """The `cnn` block.
+    def run(self, frames: F32, flows: F32) -> tuple[F32, F32, F32]:
+        """What the network says of n movements.
 
         Args:
             frames: float32 (n, 3, 3, 64, 64), as of `realtime.features.network_input`.
             flows: float32 (n, 3, 3, 64, 64), likewise.
 
         Returns:
-            float32 (n, 128).
+            float32 features (n, 128), the `cnn` block; scores (n, 2, classes), the members' and the
+            prior's; action_units (n, 13, 2), logits of `AU_NAMES` on the person's left and right.
         """
-        (features,) = self._session.run(["features"], {"frames": frames, "flows": flows})
-        return np.asarray(features, dtype=np.float32)
+        found = self._session.run(list(_OUTPUTS), {"frames": frames, "flows": flows})
+        features, scores, units = (np.asarray(item, dtype=np.float32) for item in found)
+        return features, scores, units
 
     def _check_signature(self) -> None:
         inputs = [item.name for item in self._session.get_inputs()]
-        shapes = {item.name: item.shape for item in self._session.get_outputs()}
-        if inputs != ["frames", "flows"] or shapes.get("features", [None])[-1] != CNN_SIZE:
+        outputs = {item.name: item.shape for item in self._session.get_outputs()}
+        fits = all(list(outputs.get(name, [None]))[1:][:1] == [size] for name, size in _OUTPUTS.items())
+        if inputs != ["frames", "flows"] or not fits:
             raise BundleError("the bundle's network has other inputs or outputs: export the bundle again")
 
 

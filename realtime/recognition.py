@@ -12,11 +12,25 @@ from realtime.bundle import Bundle
 from realtime.errors import BundleError, ConfigError
 from realtime.explain import explain
 from realtime.features.extract import handcrafted, network_input
-from realtime.features.spec import BLOCKS, FACE_SIZE
+from realtime.features.spec import AU_NAMES, BLOCKS, FACE_SIZE
 from realtime.inference import CnnSession, Device
-from realtime.types import F64, Explanation, KeyFrameEvidence, Recognition
+from realtime.types import F64, Explanation, KeyFrameEvidence, Recognition, Side
 
+PRESENT = 0.5
+"""An action unit of at least this probability is taken to be there: its side is given."""
 _BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What network and features say of n movements, before it is weighed."""
+
+    features: F64
+    """(n, 224); NaN in handcrafted blocks whose modality is missing."""
+    scores: F64
+    """(n, 2, classes): of the network's members and of its prior."""
+    units: F64
+    """(n, 13, 2): logits of the action units, left and right of the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,11 @@ class Recognizer:
         """The same for several movements."""
         if not evidence:
             return []
-        found = [self._recognition(row) for row in self.probabilities(evidence)]
+        measured = self.measure(evidence)
+        rows = self.bundle.scorer.probabilities(measured.scores, measured.features)
+        units = self.bundle.scorer.units
+        sides = None if units is None else units.probabilities(measured.units)
+        found = [self._recognition(row, None if sides is None else sides[i]) for i, row in enumerate(rows)]
         if not self.config.explain:
             return found
         pairs = zip(found, evidence, strict=True)
@@ -73,31 +91,50 @@ class Recognizer:
 
     def probabilities(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """Calibrated probabilities: float64 (n, classes), rows sum to 1."""
-        probabilities: F64 = self.bundle.svm.predict_proba(self.features(evidence))
-        return probabilities
+        measured = self.measure(evidence)
+        return self.bundle.scorer.probabilities(measured.scores, measured.features)
 
     def without_blocks(self, evidence: KeyFrameEvidence) -> Mapping[str, F64]:
-        """Block of features that is known → probabilities (classes,) if it were at its mean."""
-        whole = self.features([evidence])
-        known = [name for name, block in BLOCKS.items() if np.isfinite(whole[:, block]).any()]
-        rows = np.repeat(whole, len(known), axis=0)
-        for row, name in zip(rows, known, strict=True):
-            row[BLOCKS[name]] = np.nan  # which the SVM takes for the mean
-        return dict(zip(known, self.bundle.svm.predict_proba(rows), strict=True))
+        """Block of features that is known → probabilities (classes,) if it were at its mean.
+
+        Without the `cnn` block the network's own scores are gone as well.
+        """
+        whole = self.measure([evidence])
+        known = [name for name, block in BLOCKS.items() if np.isfinite(whole.features[:, block]).any()]
+        rows = np.repeat(whole.features, len(known), axis=0)
+        scores = np.repeat(whole.scores, len(known), axis=0)
+        for index, name in enumerate(known):
+            rows[index, BLOCKS[name]] = np.nan  # which the SVM takes for the mean
+            scores[index] *= name != "cnn"
+        return dict(zip(known, self.bundle.scorer.probabilities(scores, rows), strict=True))
+
+    def action_units(self, evidence: Sequence[KeyFrameEvidence]) -> F64 | None:
+        """Probabilities of `AU_NAMES`, left and right of the person: float64 (n, 13, 2).
+
+        None where the bundle knows no action units.
+        """
+        units = self.bundle.scorer.units
+        return None if units is None else units.probabilities(self.measure(evidence).units)
 
     def features(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """All 224 features: float64 (n, 224); NaN in handcrafted blocks whose modality is missing."""
-        parts = []
+        return self.measure(evidence).features
+
+    def measure(self, evidence: Sequence[KeyFrameEvidence]) -> Measured:
+        """All that the probabilities are made from."""
+        features, scores, units = [], [], []
         for start in range(0, len(evidence), _BATCH):
             batch = evidence[start : start + _BATCH]
             inputs = [network_input(item) for item in batch]
-            cnn = self._session.features(
+            found = self._session.run(
                 np.concatenate([frames for frames, _ in inputs]),
                 np.concatenate([flows for _, flows in inputs]),
             )
             by_hand = np.stack([handcrafted(item) for item in batch])
-            parts.append(np.concatenate([cnn, by_hand], axis=1).astype(np.float64))
-        return np.concatenate(parts)
+            features.append(np.concatenate([found[0], by_hand], axis=1).astype(np.float64))
+            scores.append(found[1].astype(np.float64))
+            units.append(found[2].astype(np.float64))
+        return Measured(np.concatenate(features), np.concatenate(scores), np.concatenate(units))
 
     def _try_out(self) -> None:
         """Score an empty movement: what cannot be used is refused now, not at the first event."""
@@ -110,15 +147,27 @@ class Recognizer:
         if probabilities.shape != wanted or not np.isclose(probabilities.sum(), 1.0):
             raise BundleError(f"bundle {self.bundle.name} gives no probabilities: export it again")
 
-    def _recognition(self, probabilities: F64) -> Recognition:
+    def _recognition(self, probabilities: F64, sides: F64 | None) -> Recognition:
         classes, least = self.bundle.classes, self.uncertain_below
+        units = {} if sides is None else dict(zip(AU_NAMES, sides.max(axis=1).tolist(), strict=True))
+        moving = {} if sides is None else dict(zip(AU_NAMES, map(_side, sides), strict=True))
         return Recognition(
             label=classes[int(np.argmax(probabilities))],
             probabilities=MappingProxyType(
                 {name: float(p) for name, p in zip(classes, probabilities, strict=True)}
             ),
             uncertain=None if least is None else bool(probabilities.max() < least),
+            action_units=MappingProxyType(units),
+            sides=MappingProxyType({name: moving[name] for name in units if units[name] >= PRESENT}),
         )
+
+
+def _side(pair: F64) -> Side:
+    """Where a unit moves, from its probabilities on the person's left and right."""
+    left, right = pair
+    if min(left, right) >= 0.5 * max(left, right):
+        return "both"
+    return "left" if left > right else "right"
 
 
 def _threshold(bundle: Bundle, config: RecognitionConfig) -> float | None:

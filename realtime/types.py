@@ -18,6 +18,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 EventKind = Literal["micro_expression", "macro_expression"]
+Side = Literal["both", "left", "right"]
+"""Of the person."""
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
@@ -206,6 +208,11 @@ class Recognition:
     """Whether the largest probability is below the threshold; None where there is no threshold."""
     explanation: Explanation | None = None
     """None where none was asked for."""
+    action_units: Mapping[str, float] = field(default_factory=dict)
+    """Probability of each action unit, by its name in FACS ("AU12"), in FACS's order; empty where the
+    bundle knows none."""
+    sides: Mapping[str, Side] = field(default_factory=dict)
+    """Of each action unit that is likelier there than not: the side of the person that moves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ import numpy as np
 import onnx
 import skops.io
 from onnx import TensorProto, helper, numpy_helper
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from realtime.bundle import CARD, DESCRIPTION, FILES, NETWORK, SCHEMA, SVM, content_id
-from realtime.features.spec import CNN_SIZE, FEATURE_NAMES, FEATURE_SPEC_ID
+from realtime.features.spec import AU_NAMES, CNN_SIZE, FEATURE_NAMES, FEATURE_SPEC_ID
 
 CLASSES = ("happiness", "disgust", "surprise")
 
@@ -26,12 +25,14 @@ def network() -> bytes:
     """An ONNX model of the right signature: the means over the pictures times a fixed matrix."""
     shape = ("n", 3, 3, 64, 64)
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("frames", "flows")]
-    output = helper.make_tensor_value_info("features", TensorProto.FLOAT, ("n", CNN_SIZE))
-    weights = np.random.default_rng(0).normal(size=(18, CNN_SIZE)).astype(np.float32)
+    sizes = {"features": (CNN_SIZE,), "scores": (2, len(CLASSES)), "action_units": (len(AU_NAMES), 2)}
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", *size)) for name, size in sizes.items()
+    ]
+    rng = np.random.default_rng(0)
     constants = [
         numpy_helper.from_array(np.array([3, 4], np.int64), "axes"),
         numpy_helper.from_array(np.array([0, 18], np.int64), "flat"),
-        numpy_helper.from_array(weights, "weights"),
     ]
     nodes = [
         *(
@@ -40,21 +41,33 @@ def network() -> bytes:
         ),
         helper.make_node("Concat", ["frames_mean", "flows_mean"], ["both"], axis=1),
         helper.make_node("Reshape", ["both", "flat"], ["row"]),
-        helper.make_node("MatMul", ["row", "weights"], ["features"]),
     ]
-    graph = helper.make_graph(nodes, "tiny", inputs, [output], constants)
+    for name, size in sizes.items():
+        weights = rng.normal(size=(18, int(np.prod(size)))).astype(np.float32)
+        constants.append(numpy_helper.from_array(weights, f"{name}_weights"))
+        constants.append(numpy_helper.from_array(np.array([0, *size], np.int64), f"{name}_shape"))
+        nodes.append(helper.make_node("MatMul", ["row", f"{name}_weights"], [f"{name}_flat"]))
+        nodes.append(helper.make_node("Reshape", [f"{name}_flat", f"{name}_shape"], [name]))
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
 def svm() -> bytes:
-    """A fitted scaler and calibrated SVM over 224 features."""
+    """A fitted scaler and SVM over 224 features, and how all sources are fused."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % len(CLASSES)
     samples = rng.normal(size=(60, len(FEATURE_NAMES))) + labels[:, None]
-    machine = CalibratedClassifierCV(SVC(class_weight="balanced"), method="sigmoid", ensemble=False, cv=3)
-    return bytes(skops.io.dumps(make_pipeline(StandardScaler(), machine).fit(samples, labels)))
+    machine = make_pipeline(StandardScaler(), SVC(class_weight="balanced")).fit(samples, labels)
+    parts = {
+        "svm": machine,
+        "weights": np.array([0.3, 0.0, 1.0]),
+        "offsets": np.zeros(len(CLASSES)),
+        "unit_slopes": np.ones(len(AU_NAMES)),
+        "unit_offsets": np.zeros(len(AU_NAMES)),
+    }
+    return bytes(skops.io.dumps(parts))
 
 
 def write_bundle(folder: Path, **changes: Any) -> Path:

@@ -18,7 +18,7 @@ from export import bundle_writer, parity
 from export.bundle_writer import export_bundle
 from export.cli import main as export_main
 from offline.trained_model import load_trained, svm_bytes
-from offline.training import all_features
+from offline.training import network_output, predict, with_handcrafted
 from realtime import inference
 from realtime.bundle import CARD, NETWORK, SVM, find_bundle, load_bundle, shipped_bundles
 from realtime.errors import BundleError, DataError, DeviceError, OutputError
@@ -136,7 +136,7 @@ def test_another_estimator_is_refused(bundle, describe):
 
     scaler = StandardScaler().fit(np.zeros((2, 3)))
     replace_file(bundle, describe, SVM, skops.io.dumps(scaler))
-    one_line_refusal(bundle, "wrong classes")
+    one_line_refusal(bundle, "not a readable SVM")
 
 
 def test_a_broken_network_is_refused(bundle, describe):
@@ -157,11 +157,9 @@ def test_recognition_agrees_with_the_trained_model():
     samples, model = tiny_samples(), tiny_model()
     recognizer = Recognizer(load_bundle(tiny_bundle()), "cpu")
     evidence = [samples.evidence(i) for i in range(len(samples))]
-    expected = all_features(model.network, samples)
+    expected = with_handcrafted(network_output(model.network, samples).features, samples)
     np.testing.assert_allclose(recognizer.features(evidence), expected, atol=1e-5)
-    np.testing.assert_allclose(
-        recognizer.probabilities(evidence), model.svm.predict_proba(expected), atol=1e-4
-    )
+    np.testing.assert_allclose(recognizer.probabilities(evidence), predict(model, samples), atol=1e-4)
 
 
 def test_the_label_is_the_argmax_and_one_by_one_equals_many():
@@ -217,7 +215,7 @@ def test_trained_models_survive_the_disk():
     assert model.curve == original.curve
     assert about["versions"]["torch"]
     part = tiny_samples().subset(range(30, 36))
-    np.testing.assert_array_equal(all_features(model.network, part), all_features(original.network, part))
+    np.testing.assert_array_equal(predict(model, part), predict(original, part))
 
 
 def test_the_same_model_gives_the_same_bytes():
@@ -247,11 +245,8 @@ def test_a_network_that_differs_is_not_exported(tmp_path, monkeypatch):
 def test_an_svm_that_differs_is_not_exported(tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
 
-    class Other:
-        def predict_proba(self, features):
-            return np.zeros((len(features), 4))
-
-    monkeypatch.setattr(bundle_writer, "load_svm", lambda *_: Other())
+    load = bundle_writer.load_svm
+    monkeypatch.setattr(bundle_writer, "load_svm", lambda *given: {**load(*given), "offsets": np.arange(4.0)})
     with pytest.raises(OutputError, match="other probabilities"):
         export_bundle(tiny_trained_folder(), tmp_path / "out", "x", {})
     assert list(tmp_path.iterdir()) == []

@@ -16,13 +16,19 @@ from offline.methods.flow_grid import grid_features
 from offline.methods.lbp_top import BINS, block_histograms, plane_codes
 from offline.methods.ststnet import TripleStream
 from offline.samples import SampleSet, sample_set
-from offline.training import TrainingSettings
+from offline.training_settings import TrainingSettings
 from realtime.errors import ConfigError, DataError, UsageError
 
 CLASSES = ("left", "up", "spread")
 QUICK_SVM = {"c": [1.0], "gamma": [0.005], "folds": 2}
 QUICK = {
-    "hybrid": {"epochs": 3, "batch": 12, "calibration_folds": 2, "svm": QUICK_SVM},
+    "hybrid": {
+        "epochs": 12,
+        "batch": 12,
+        "network": {"members": 2, "member_features": 48},
+        "prior": {"samples": 60, "epochs": 1},
+        "svm": QUICK_SVM,
+    },
     "hybrid-seed": {"epochs": 3, "batch": 12, "svm": QUICK_SVM},
     "flow-grid": {},
     "lbp-top": {},

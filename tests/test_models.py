@@ -8,7 +8,7 @@ import pytest
 from offline.samples import FOUR_CLASSES, MEGC_CLASSES, direct_samples, rendered_samples
 from offline.train_command import TEST_IDENTITIES_FROM
 from realtime.bundle import load_bundle, shipped_bundles
-from realtime.recognition import Recognizer
+from realtime.recognition import PRESENT, Recognizer
 
 CLASSES = {"default": FOUR_CLASSES, "megc-3": MEGC_CLASSES}
 
@@ -38,3 +38,13 @@ def test_the_default_model_learned_clearly_more_than_chance():
     curve = load_bundle("default").description["training_curve"]
     assert curve[-1]["loss"] < 0.9 < np.log(4)
     assert curve[-1]["loss"] < curve[0]["loss"]
+
+
+def test_the_default_model_knows_action_units_and_sides_of_unseen_flow():
+    samples = direct_samples(120, TEST_IDENTITIES_FROM + 2, FOUR_CLASSES)
+    recognizer = Recognizer(load_bundle("default"), "cpu")
+    found = recognizer.action_units([samples.evidence(i) for i in range(len(samples))])
+    present, true = found.max(axis=2) >= PRESENT, samples.action_units.max(axis=2) > 0
+    often = true.sum(axis=0) >= 10
+    f1 = 2 * (present & true).sum(axis=0) / np.maximum(present.sum(axis=0) + true.sum(axis=0), 1)
+    assert f1[often].mean() > 0.7

@@ -11,9 +11,9 @@ import torch
 from tiny_model import SETTINGS
 
 from offline.imbalance import CHOICES, epoch_order
+from offline.member_training import expanded_loss, fit_member
 from offline.samples import FOUR_CLASSES, direct_samples
 from offline.trained_model import parse_settings
-from offline.training import expanded_loss, fit_network, single_thread
 from realtime.errors import ConfigError
 
 LABELS = np.array([0] * 7 + [1] * 3 + [2] * 1)
@@ -51,8 +51,7 @@ def test_focal_loss_counted_by_hand():
 def test_each_choice_trains(choice):
     samples = direct_samples(40, 3, FOUR_CLASSES).subset([*range(16), 20, 21, 22, 23])
     settings = dataclasses.replace(SETTINGS, epochs=2, batch=8, imbalance=choice)
-    with single_thread():
-        curve = fit_network(samples, settings)[1]
+    curve = fit_member(samples, settings, 0, 16)[1]
     assert all(math.isfinite(record.loss) and 0 <= record.accuracy <= 1 for record in curve)
 
 

@@ -11,9 +11,12 @@ import torch
 from tiny_model import SETTINGS, tiny_model, tiny_samples
 
 from offline.augment import Augmenter, AugmentSettings
-from offline.network import GlimpseNet
+from offline.member_training import class_weights, expanded_loss, fit_member, unit_loss
+from offline.network import GlimpseNet, Member, NetworkSettings, averaged, mirrored_flows
+from offline.prior import prior_shape
 from offline.samples import (
     FOUR_CLASSES,
+    MEGC_CLASSES,
     direct_samples,
     joined,
     protocol_classes,
@@ -21,15 +24,9 @@ from offline.samples import (
     sample_set,
 )
 from offline.svm_fitting import folds
-from offline.training import (
-    all_features,
-    class_weights,
-    expanded_loss,
-    fit_network,
-    svm_views,
-    train,
-)
-from realtime.errors import DataError, UsageError
+from offline.training import network_output, predict, svm_views, train
+from offline.training_settings import PriorSettings
+from realtime.errors import ConfigError, DataError, UsageError
 
 NO_CHANGE = AugmentSettings(**{field.name: 0.0 for field in dataclasses.fields(AugmentSettings)})
 
@@ -40,71 +37,128 @@ def inputs(count: int = 3, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)
 
 
-def test_network_has_five_convolutions_two_dense_layers_and_128_features():
-    network = GlimpseNet(4).eval()
-    kinds = [type(module).__name__ for module in network.modules()]
+SHAPE = NetworkSettings(members=2, member_features=50, frames=True)
+
+
+def network(settings: NetworkSettings = SHAPE, prior: bool = True) -> GlimpseNet:
+    torch.manual_seed(1)
+    members = [Member(FOUR_CLASSES, settings.member_features, settings) for _ in range(settings.members)]
+    shape = prior_shape(settings, PriorSettings())
+    own = Member(FOUR_CLASSES, settings.prior_features, shape) if prior else None
+    return GlimpseNet(members, own, settings, own_units=True).eval()
+
+
+def test_a_member_has_five_convolutions_and_two_dense_layers():
+    kinds = [type(module).__name__ for module in Member(FOUR_CLASSES, 50, SHAPE).modules()]
     assert kinds.count("Conv2d") == 5
     assert kinds.count("Linear") == 2
-    features, logits = network(*inputs())
+
+
+def test_members_and_prior_make_up_128_features():
+    features, scores, units = network()(*inputs())
     assert features.shape == (3, 128)
-    assert logits.shape == (3, 4)
+    assert scores.shape == (3, 2, 4)
+    assert units.shape == (3, 13, 2)
+    alone = network(prior=False)(*inputs())
+    torch.testing.assert_close(alone[0][:, :100], features[:, :100])
+    assert not alone[0][:, 100:].any()
+    assert not alone[1][:, 1].any()
+
+
+def test_the_mirror_image_has_the_same_classes_and_the_other_side():
+    frames, flows = inputs()
+    net = network()
+    with torch.no_grad():
+        features, scores, units = net(frames, flows)
+        turned = net(frames.flip(-1), mirrored_flows(flows))
+    torch.testing.assert_close(turned[0], features)
+    torch.testing.assert_close(turned[1], scores)
+    torch.testing.assert_close(turned[2], units.flip(-1))
 
 
 def test_missing_modalities_have_no_influence():
-    torch.manual_seed(1)
-    network = GlimpseNet(4).eval()
+    net = network()
     frames, flows = inputs()
     nothing = torch.zeros_like(frames)
     with torch.no_grad():
-        empty = network(nothing, nothing)[0]
-        torch.testing.assert_close(empty, torch.relu(network.fuse.bias).expand_as(empty))
-        only_flow = network(nothing, flows)[0]
-        flow_branch = network.flow_branch
-        assert not torch.equal(only_flow, network(frames, flows)[0])
-        for norm in flow_branch.norms:
+        empty = net(nothing, nothing)[0]
+        assert not torch.equal(net(nothing, flows)[0], net(frames, flows)[0])
+        short = net(nothing, torch.cat([flows[:, :1], nothing[:, 1:]], dim=1))
+        torch.testing.assert_close(net(nothing, flows[:, :1]), short)
+        for norm in net.members[0].flow_branch.norms:
             norm.bias.fill_(3.0)
-        torch.testing.assert_close(network(nothing, nothing)[0], empty)
+        torch.testing.assert_close(net(nothing, nothing)[0], empty)
+
+
+def test_a_branch_that_is_off_sees_nothing():
+    frames, flows = inputs()
+    net = network(NetworkSettings(members=1, member_features=128, frames=False, strain=False), prior=False)
+    changed = torch.cat([flows[:, :, :2], flows[:, :, 2:] + 1.0], dim=2)
+    with torch.no_grad():
+        torch.testing.assert_close(net(frames, flows), net(0 * frames, changed))
+        assert not torch.equal(net(frames, flows)[0], net(frames, 2 * flows)[0])
 
 
 def test_frames_are_averaged_over_time_and_expanded_in_training():
-    network = GlimpseNet(4).eval()
+    member = network().members[0]
     frames, flows = inputs()
     with torch.no_grad():
-        turned = network(frames[:, [2, 0, 1]], flows)[0]
-        torch.testing.assert_close(turned, network(frames, flows)[0], atol=1e-6, rtol=1e-5)
+        turned = member(frames[:, [2, 0, 1]], flows)[0]
+        torch.testing.assert_close(turned, member(frames, flows)[0], atol=1e-6, rtol=1e-5)
         still = frames[:, :1].expand(-1, 3, -1, -1, -1)
-        expanded = network.expanded(frames, flows)
+        expanded = member.expanded(frames, flows)[0]
         assert expanded.shape == (3, 3, 4)
-        torch.testing.assert_close(expanded[:, 0], network(still, flows)[1], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(expanded[:, 0], member(still, flows)[1], atol=1e-6, rtol=1e-5)
+        attentive = network(dataclasses.replace(SHAPE, temporal="attention")).members[0]
+        assert attentive.expanded(frames, flows)[0].shape == (3, 1, 4)
 
 
 def test_missing_images_stay_out_of_the_batch_statistics():
-    network = GlimpseNet(4).train()
+    member = network().members[0].train()
     frames, flows = inputs(4, 32)
-    network.expanded(torch.zeros_like(frames), flows)
-    norm = network.frame_branch.norms[0]
-    assert not norm.running_mean.any()
-    assert network.flow_branch.norms[0].running_mean.any()
+    member.expanded(torch.zeros_like(frames), flows)
+    assert not member.frame_branch.norms[0].running_mean.any()
+    assert member.flow_branch.norms[0].running_mean.any()
+
+
+def test_images_are_averaged_down_to_any_size():
+    image = torch.arange(36.0).reshape(1, 6, 6)
+    torch.testing.assert_close(averaged(image, 3), torch.nn.functional.avg_pool2d(image, 2))
+    uneven = averaged(image, 4)
+    torch.testing.assert_close(uneven.mean(), image.mean())
+    torch.testing.assert_close(
+        uneven[0, 0, 0],
+        (image[0, 0, 0] + 0.5 * (image[0, 0, 1] + image[0, 1, 0]) + 0.25 * image[0, 1, 1]) / 2.25,
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"flow_size": 4}, {"temporal": "lstm"}, {"members": 6}, {"channels": (8,)}, {"dropout": 1.0}]
+)
+def test_impossible_networks_are_refused(wrong):
+    with pytest.raises(ConfigError, match="network"):
+        NetworkSettings(**wrong)
 
 
 def test_augmentation_without_ranges_changes_nothing():
     frames, flows = inputs(4, 32)
-    new_frames, new_flows = Augmenter(NO_CHANGE, 0)(frames, flows)
+    new_frames, new_flows, flip = Augmenter(NO_CHANGE, 0)(frames, flows)
+    assert not flip.any()
     torch.testing.assert_close(new_frames, frames, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(new_flows, flows, atol=1e-5, rtol=1e-4)
 
 
 def test_mirroring_negates_u_alone():
     frames, flows = inputs(4, 32)
-    _, mirrored = Augmenter(dataclasses.replace(NO_CHANGE, mirror=1.0), 0)(frames, flows)
-    sign = torch.tensor([-1.0, 1.0, 1.0])[:, None, None]
-    torch.testing.assert_close(mirrored, flows.flip(-1) * sign, atol=1e-5, rtol=1e-4)
+    _, mirrored, flip = Augmenter(dataclasses.replace(NO_CHANGE, mirror=1.0), 0)(frames, flows)
+    assert flip.all()
+    torch.testing.assert_close(mirrored, mirrored_flows(flows), atol=1e-5, rtol=1e-4)
 
 
 def test_modality_dropout_leaves_zeros():
     frames, flows = inputs(4, 32)
     settings = dataclasses.replace(AugmentSettings(), drop_frames=1.0, drop_later_flows=1.0)
-    new_frames, new_flows = Augmenter(settings, 0)(frames, flows)
+    new_frames, new_flows, _ = Augmenter(settings, 0)(frames, flows)
     assert not new_frames.any()
     assert not new_flows[:, 1:].any()
     assert new_flows[:, 0].any()
@@ -134,24 +188,44 @@ def test_class_weights_are_inverse_shares():
     np.testing.assert_allclose(class_weights(samples).numpy(), [0.5, 1.5, 1.5, 1.5])
 
 
+def test_action_units_count_only_where_they_are_known():
+    logits = torch.zeros(2, 13, 2)
+    targets = torch.full((2, 13, 2), torch.nan)
+    assert float(unit_loss(logits, targets)) == 0.0
+    targets[0, 3, 1] = 1.0
+    assert float(unit_loss(logits, targets)) == pytest.approx(math.log(2))
+
+
 def test_training_lowers_the_loss_and_is_repeatable():
     samples = direct_samples(96, 3, FOUR_CLASSES)
-    settings = dataclasses.replace(SETTINGS, epochs=6, batch=16)
-    network, curve = fit_network(samples, settings)
-    assert curve[-1].loss < 0.8 < math.log(4) < curve[0].loss + 0.5
-    again, same = fit_network(samples, settings)
+    settings = dataclasses.replace(SETTINGS, epochs=10, batch=16, learning_rate=4e-3)
+    state = torch.random.get_rng_state()
+    member, curve = fit_member(samples, settings, 2, 32)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert curve[-1].loss < 1.0 < math.log(4) < curve[0].loss + 0.5
+    again, same = fit_member(samples, settings, 2, 32)
     assert same == curve
-    for name, value in network.state_dict().items():
+    for name, value in member.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
 
 def test_model_gives_probabilities_whatever_is_missing():
     samples = tiny_samples()
-    model = tiny_model()
     for view in (samples, samples.flow_only()):
-        probabilities = model.svm.predict_proba(all_features(model.network, view))
+        probabilities = predict(tiny_model(), view)
         assert probabilities.shape == (len(samples), 4)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+
+
+def test_a_prior_for_classes_without_a_recipe_gives_features_and_no_scores():
+    samples = tiny_samples()
+    own = dataclasses.replace(samples, classes=("a", "b", "c", "d"))
+    model = train(own, dataclasses.replace(SETTINGS, epochs=1))
+    assert model.network.prior.class_names == MEGC_CLASSES
+    assert model.svm_choice["weight_prior"] == 0.0
+    found = network_output(model.network, own)
+    assert found.features[:, -model.settings.network.prior_features :].any()
+    assert not found.scores[:, 1].any()
 
 
 def test_a_set_of_flow_alone_trains_without_a_warning():
@@ -161,10 +235,11 @@ def test_a_set_of_flow_alone_trains_without_a_warning():
 
 def test_svm_sees_each_drawn_sample_whole_and_as_flow_alone():
     samples = tiny_samples()
-    views = svm_views(
+    views, origin = svm_views(
         samples, dataclasses.replace(SETTINGS, svm=dataclasses.replace(SETTINGS.svm, max_samples=40))
     )
-    assert len(views) == 40
+    assert len(views) == len(origin) == 40
+    np.testing.assert_array_equal(views.labels, samples.labels[origin])
     assert int(np.isnan(views.flows[:, 1:]).all(axis=(1, 2, 3, 4)).sum()) == 20
 
 

@@ -9,11 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from offline.augment import AugmentSettings
+from offline.network import NetworkSettings
 from offline.samples import FOUR_CLASSES, SampleSet, direct_samples, joined, sample_set
 from offline.svm_fitting import SvmSettings
-from offline.training import TrainedModel, TrainingSettings, train
+from offline.training import TrainedModel, train
+from offline.training_settings import PriorSettings, TrainingSettings
 
-SETTINGS = TrainingSettings(epochs=3, svm=SvmSettings(c=(1.0,), gamma=(0.001,), folds=2, max_samples=60))
+SETTINGS = TrainingSettings(
+    epochs=3,
+    batch=16,
+    network=NetworkSettings(members=2, member_features=48, frames=True, frame_size=16),
+    prior=PriorSettings(samples=60, epochs=1),
+    svm=SvmSettings(blocks=("lbp_top", "hog", "flow", "au"), max_samples=60),
+)
 
 
 @lru_cache

@@ -8,12 +8,13 @@ import numpy as np
 
 from offline.planting.track import FaceTrack
 from offline.synthesis import schedule
-from offline.synthesis.fields import Side, draw_expression
+from offline.synthesis.fields import draw_expression
 from offline.synthesis.recipes import FOUR_CLASSES, MIXTURES
 from offline.synthesis.render import FACE_WIDTH_UNITS
 from offline.synthesis.schedule import Pulse
 from offline.synthesis.stream import MOST_PERCENT
 from realtime.errors import UsageError
+from realtime.types import Side
 
 REFERENCE_WIDTH_PX = 200.0
 """Face width on which amplitudes in pixels are stated, whatever the width of the face at hand."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,14 @@ from offline.synthesis.action_units import ACTION_UNITS, BLINK, Bump
 from offline.synthesis.recipes import draw_action_units
 from realtime.errors import UsageError
 from realtime.features.spec import AU_NAMES
-from realtime.types import F32, F64, readonly
-
-Side = Literal["both", "left", "right"]
+from realtime.types import F32, F64, Side, readonly
 
 POSITION_JITTER = 0.05
 SIGMA_JITTER = 0.15
 VECTOR_JITTER = 0.1
 ASYMMETRY = 0.25
+CHEEK_SHARE = 0.4
+"""Strength of AU 6 in company: beside AU 12, most of the cheek's motion is the mouth corner's."""
 ONE_SIDED_SHARE = 0.17
 """Share of CASME II's clips that carry a left- or right-only action unit is 15–19 %."""
 
@@ -36,7 +36,7 @@ class Expression:
     label: str | None
     """Class it was drawn for; None where the action units were named."""
     weights: Mapping[str, float]
-    """Strength of each action unit, 0.4..1."""
+    """Strength of each action unit, 0.4..1; of AU 6 in company `CHEEK_SHARE` of that."""
     left_gain: float
     """Factor on the person's left side, >= 0."""
     right_gain: float
@@ -94,6 +94,8 @@ def draw_expression(
     if unknown:
         raise UsageError(f"unknown action unit {unknown[0]!r}: use one of {', '.join(ACTION_UNITS)}")
     weights = {unit: float(rng.uniform(0.4, 1.0)) for unit in units}
+    if "AU6" in weights and len(weights) > 1:
+        weights["AU6"] *= CHEEK_SHARE
     paired = any(bump.x != 0.0 for unit in units for bump in ACTION_UNITS[unit])
     left, right = _draw_gains(rng, side if paired else "both")
     rows = [

@@ -15,6 +15,7 @@ from realtime.types import (
     ModelInfo,
     Notice,
     Provisional,
+    Recognition,
     RunSummary,
     StreamInfo,
     Unobservable,
@@ -59,6 +60,7 @@ def event_record(event: FacialEvent) -> Record:
         "strength": _round(keys.strength, 2),
         "label": event.label,
         "probabilities": _rounded(recognition.probabilities, 4) if recognition else None,
+        **_action_units(recognition),
         "regions": _rounded(keys.regions, 3),
         "decided_s": _round(keys.decided_s, 3),
     }
@@ -68,6 +70,13 @@ def event_record(event: FacialEvent) -> Record:
         about = recognition.explanation
         record["explanation"] = {"regions": _rounded(about.regions, 3), "blocks": _rounded(about.blocks, 3)}
     return record
+
+
+def _action_units(recognition: Recognition | None) -> Record:
+    """Only where the bundle knows action units."""
+    if recognition is None or not recognition.action_units:
+        return {}
+    return {"action_units": _rounded(recognition.action_units, 2), "sides": dict(recognition.sides)}
 
 
 def notice_record(notice: Notice) -> Record:
