@@ -339,7 +339,9 @@ def test_a_group_serves_all_and_says_what_is_kept(tmp_path: Path) -> None:
 
 
 def test_action_units_are_written_where_they_are_known(validator: Any) -> None:
-    units = Recognition("happiness", {"happiness": 1.0}, {"AU6": 0.204, "AU12": 0.831}, {"AU12": "left"})
+    units = Recognition(
+        "happiness", {"happiness": 1.0}, action_units={"AU6": 0.204, "AU12": 0.831}, sides={"AU12": "left"}
+    )
     record = event_record(replace(MICRO, recognition=units))
     assert record["action_units"] == {"AU6": 0.2, "AU12": 0.83}
     assert record["sides"] == {"AU12": "left"}
