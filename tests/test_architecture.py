@@ -25,6 +25,7 @@ NETWORK_MODULES = {
     f"offline.{name}"
     for name in (
         "augment",
+        "member_training",
         "network",
         "trained_model",
         "training",

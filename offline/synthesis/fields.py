@@ -17,7 +17,8 @@ from offline.synthesis.action_units import ACTION_UNITS, BLINK, Bump
 from offline.synthesis.recipes import draw_action_units
 from realtime.errors import UsageError
 from realtime.features.spec import AU_NAMES
-from realtime.types import F32, F64, Side, readonly
+from realtime.types import F32, F64, readonly
+from realtime.types import Side as Side
 
 POSITION_JITTER = 0.05
 SIGMA_JITTER = 0.15
