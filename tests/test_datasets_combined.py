@@ -114,7 +114,7 @@ def test_two_datasets_and_flow_maps_under_one_evaluation(
     out = tmp_path / "out"
     datasets = [f"casme2={casme2}", f"samm={samm}", f"flow-maps={maps}"]
     options = [word for text in datasets for word in ("--dataset", text)]
-    assert cli.main(["evaluate", *options, "--method", "flow-grid", "--out", str(out)]) == 0
+    assert cli.main(["evaluate", *options, "--method", "flow-grid", "--no-figures", "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     assert results["classes"] == ["negative", "positive", "surprise"]
     counts = {name: part["total_samples"] for name, part in results["per_dataset"].items()}

@@ -72,7 +72,7 @@ def test_other_samples_are_refused(change):
 def evaluations(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     (folder / "coarse.yaml").write_text("grid: 2\n")
-    common = ["evaluate", "--synthetic", "40", "--identities", "4", "--method", "flow-grid"]
+    common = ["evaluate", "--synthetic", "40", "--identities", "4", "--method", "flow-grid", "--no-figures"]
     assert cli.main([*common, "--out", str(folder / "a")]) == 0
     assert cli.main([*common, "--config", str(folder / "coarse.yaml"), "--out", str(folder / "b")]) == 0
     return folder

@@ -77,7 +77,7 @@ def test_evaluate_command_leaves_subjects_out(tmp_path, quick_yaml, capsys):
 def test_predictions_are_those_that_were_scored(tmp_path):
     out = tmp_path / "results"
     options = ["--synthetic", "24", "--identities", "3", "--method", "flow-grid"]
-    assert cli.main(["evaluate", *options, "--out", str(out)]) == 0
+    assert cli.main(["evaluate", *options, "--no-figures", "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
     assert len(rows) == 24
@@ -97,7 +97,7 @@ def test_flow_maps_are_scored_by_dataset(tmp_path):
             path.mkdir(parents=True)
             cv2.imwrite(str(path / "a.png"), rng.integers(0, 256, (28, 28, 3), dtype=np.uint8))
     options = ["--dataset", f"flow-maps={tmp_path / 'maps'}", "--method", "flow-grid"]
-    assert cli.main(["evaluate", *options, "--out", str(tmp_path / "out")]) == 0
+    assert cli.main(["evaluate", *options, "--no-figures", "--out", str(tmp_path / "out")]) == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {name: part["total_samples"] for name, part in results["per_dataset"].items()} == {
         "casme2": 6,
@@ -111,7 +111,7 @@ def test_flow_maps_are_scored_by_dataset(tmp_path):
 def test_evaluate_command_scores_a_bundle(tmp_path, capsys):
     out = tmp_path / "results"
     options = ["--bundle", str(tiny_bundle()), "--synthetic", "24", "--protocol", "megc-3"]
-    assert cli.main(["evaluate", *options, "--out", str(out)]) == 0
+    assert cli.main(["evaluate", *options, "--no-figures", "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     assert results["model_classes"] == list(FOUR_CLASSES)
     assert results["total_samples"] == 24
@@ -120,7 +120,7 @@ def test_evaluate_command_scores_a_bundle(tmp_path, capsys):
 
 def test_a_card_can_state_the_results(tmp_path):
     options = ["--synthetic", "24", "--identities", "3", "--method", "flow-grid"]
-    assert cli.main(["evaluate", *options, "--out", str(tmp_path / "loso")]) == 0
+    assert cli.main(["evaluate", *options, "--no-figures", "--out", str(tmp_path / "loso")]) == 0
     bundle = tmp_path / "bundle"
     evaluation = str(tmp_path / "loso" / "results.json")
     assert (
@@ -159,7 +159,8 @@ def test_flow_grid_needs_no_torch(tmp_path):
         "found = PathFinder.find_spec\n"
         "PathFinder.find_spec = lambda name, *rest: None if name == 'torch' else found(name, *rest)\n"
         "from offline.cli import main\n"
-        "common = ['evaluate', '--synthetic', '16', '--identities', '2', '--out', sys.argv[1]]\n"
+        "common = ['evaluate', '--synthetic', '16', '--identities', '2']\n"
+        "common += ['--no-figures', '--out', sys.argv[1]]\n"
         "assert main([*common, '--method', 'flow-grid']) == 0\n"
         "assert 'torch' not in sys.modules\n"
         "raise SystemExit(main([*common, '--method', 'ststnet']))\n"
