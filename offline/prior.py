@@ -12,9 +12,11 @@ from offline.network import Member, NetworkSettings
 from offline.samples import crop_flow_to_face, sample_set
 from offline.synthesis.direct import ANYTHING, make_flow_set
 from offline.synthesis.recipes import MEGC_CLASSES, MIXTURES
+from offline.timing import part
 from offline.training_settings import PriorSettings, TrainingSettings
 
 
+@part("prior")
 def fit_prior(classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings) -> Member | None:
     """The prior for a set of classes, fitted once per process; None where there is none.
 

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from offline.svm_fitting import SvmSettings, svm_front
+from offline.timing import part
 from realtime.features.spec import AU_NAMES
 from realtime.fusion import SOURCES, Fusion
 from realtime.svm import RbfSvm
@@ -42,6 +43,7 @@ class Stack:
     """(n,): weight of each sample in the fusion."""
 
 
+@part("svm")
 def fit_scorer(
     stack: Stack, active: NDArray[np.bool_], settings: SvmSettings
 ) -> tuple[dict[str, Any], dict[str, float]]:
@@ -70,8 +72,8 @@ def stacked_scores(stack: Stack, active: NDArray[np.bool_], c: float, gamma: flo
     """Scores of all three sources about samples that each had not seen: float64 (n, 3, classes)."""
     decisions = np.zeros((len(stack.labels), stack.scores.shape[2]))
     if active.any():
-        for part in np.unique(stack.fold):
-            out = stack.fold == part
+        for left_out in np.unique(stack.fold):
+            out = stack.fold == left_out
             machine = fit_machine(stack.features[~out], stack.labels[~out], active, c, gamma)
             decisions[out] = RbfSvm.of(machine).decisions(stack.features[out])
     return np.concatenate([stack.scores, decisions[:, None]], axis=1)

@@ -20,6 +20,7 @@ from offline.prior import fit_prior
 from offline.samples import SampleSet, joined
 from offline.stacking import Stack, fit_scorer, fit_units
 from offline.svm_fitting import folds
+from offline.timing import part
 from offline.training_settings import EpochRecord, TrainingSettings
 from realtime.errors import ConfigError, DataError
 from realtime.features.extract import handcrafted
@@ -106,6 +107,7 @@ def require_two_of_each(samples: SampleSet) -> None:
         )
 
 
+@part("network")
 def fit_committee(
     samples: SampleSet, settings: TrainingSettings, splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 ) -> tuple[list[Member], Curve]:
@@ -133,6 +135,7 @@ def mean_curve(curves: list[Curve]) -> Curve:
     )
 
 
+@part("features")
 def network_output(network: GlimpseNet, samples: SampleSet) -> NetworkOutput:
     """All outputs of the network for every sample."""
     parts = []
@@ -164,9 +167,9 @@ def _unseen_output(
     whole = network_output(network, views)
     features, scores, units = whole.features.copy(), whole.scores.copy(), whole.units.copy()
     features[:, : len(network.members) * settings.network.member_features] = 0.0
-    for part in range(parts):
-        mine = np.flatnonzero(fold == part)
-        blind = network.only(index for index in range(len(network.members)) if index % parts == part)
+    for left_out in range(parts):
+        mine = np.flatnonzero(fold == left_out)
+        blind = network.only(index for index in range(len(network.members)) if index % parts == left_out)
         if len(mine):
             found = network_output(blind, views.subset(mine))
             scores[mine], units[mine] = found.scores, found.units
@@ -180,6 +183,7 @@ def predict(model: TrainedModel, samples: SampleSet) -> F64:
     return scorer.probabilities(found.scores, with_handcrafted(found.features, samples))
 
 
+@part("features")
 def with_handcrafted(cnn: F64, samples: SampleSet) -> F64:
     """The 224 features of every sample: float64 (n, 224), NaN where a modality is missing."""
     by_hand = np.stack([handcrafted(samples.evidence(i)) for i in range(len(samples))])

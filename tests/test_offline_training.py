@@ -24,6 +24,7 @@ from offline.samples import (
     sample_set,
 )
 from offline.svm_fitting import folds
+from offline.timing import REST, timed_parts
 from offline.training import network_output, predict, svm_views, train
 from offline.training_settings import PriorSettings
 from realtime.errors import ConfigError, DataError, UsageError
@@ -228,9 +229,11 @@ def test_a_prior_for_classes_without_a_recipe_gives_features_and_no_scores():
     assert not found.scores[:, 1].any()
 
 
-def test_a_set_of_flow_alone_trains_without_a_warning():
-    model = train(tiny_samples().flow_only(), dataclasses.replace(SETTINGS, epochs=1))
+def test_a_set_of_flow_alone_trains_without_a_warning_and_tells_what_its_time_went_into():
+    with timed_parts() as seconds:
+        model = train(tiny_samples().flow_only(), dataclasses.replace(SETTINGS, epochs=1))
     assert model.classes == FOUR_CLASSES
+    assert set(seconds) == {REST, "network", "prior", "features", "svm"}
 
 
 def test_svm_sees_each_drawn_sample_whole_and_as_flow_alone():
