@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import distributed
+from distributed.comm import get_address_host_port
 from distributed.scheduler import KilledWorker
 from joblib._dask import DaskDistributedBackend
 
@@ -121,6 +122,7 @@ def _given_up(cause: BaseException) -> ClusterError:
 
 def _client(address: str, patience_s: float) -> distributed.Client:
     try:
+        get_address_host_port(address, strict=False)  # a client that fails on it never closes
         return distributed.Client(address, timeout=patience_s, set_as_default=False)
     except _TIMED_OUT as error:
         raise ClusterError(

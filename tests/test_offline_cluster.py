@@ -20,11 +20,12 @@ from waiting_method import GO, Waiting, WaitingSettings, started_pids
 
 from offline import cli, loso
 from offline.cluster import cluster, on_worker
+from offline.dask_backend import connected
 from offline.loso import leave_out, pooled_probabilities
 from offline.methods import make_method
 from offline.results import TIMES
 from offline.samples import FOUR_CLASSES, SampleSet, direct_samples
-from realtime.errors import ClusterError
+from realtime.errors import ClusterError, UsageError
 
 TESTS = Path(__file__).parent
 PATIENCE_S = 4.0
@@ -233,6 +234,14 @@ def test_clusters_that_cannot_be_are_one_line(tmp_path, options, said, capsys):
     complaint = capsys.readouterr().err
     assert said in complaint
     assert complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["foo", "", "host:port", "http://127.0.0.1:1"])
+def test_what_is_no_address_starts_no_client(monkeypatch, address):
+    """A client that fails on its address would hold up the end of the process for ever."""
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("a client was started"))
+    with pytest.raises(UsageError, match="use an address such as"), connected(address, 1.0):
+        pass
 
 
 def test_without_dask_the_extra_is_named(tmp_path):

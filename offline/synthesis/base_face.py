@@ -65,7 +65,7 @@ def _read_photo(path: Path | None) -> U8:
     if path is None:
         portrait: U8 = skimage.data.astronaut()  # type: ignore[no-untyped-call]
         return np.ascontiguousarray(portrait[:, :, ::-1])
-    photo = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    photo = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if photo is None:
         raise DataError(f"cannot read {path} as a picture: give a JPEG or PNG of one face")
     return np.asarray(photo, dtype=np.uint8)
