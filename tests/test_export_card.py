@@ -15,6 +15,8 @@ ABOUT: dict[str, Any] = {
     "feature_spec": "s",
     "training_curve": [{"loss": 1.0, "accuracy": 0.5}],
     "metrics": {},
+    "settings": {"network": {"flows": True, "frames": False}, "svm": {"blocks": ["flow", "au"]}},
+    "svm_choice": {"weight_members": 1.0, "weight_prior": 0.5, "weight_svm": 0.0, "log_loss": 0.7},
 }
 
 
@@ -39,6 +41,11 @@ def test_the_faces_are_named(faces: str | None, said: str, unsaid: str) -> None:
     card = model_card({**ABOUT, "training_data": data})
     assert said in card
     assert unsaid not in card
+
+
+def test_the_blocks_that_are_on_are_named() -> None:
+    card = model_card({**ABOUT, "training_data": {"kind": "manifest"}})
+    assert "Blocks that are on: cnn-flow, flow, au; off: cnn-frames, lbp_top, hog." in card
 
 
 def test_the_datasets_of_an_evaluation_are_named() -> None:
