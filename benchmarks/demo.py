@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.cli import main as glimpse_offline
-from offline.synthesis.truth import Truth
+from offline.synthesis.truth import TrueEvent, Truth
 from realtime.cli import main as glimpse
 
 FOLDER = Path("demo")
@@ -48,14 +48,19 @@ def side_by_side(truth: Truth, records: list[dict[str, Any]]) -> str:
     for event in truth.events:
         times = f"{event.onset_s:>12.3f} {event.apex_s:>6.3f} {event.offset_s:>6.3f}"
         left = f"{times}  {_name(event.kind, event.label)}"
-        hit = next(
-            (r for r in found if r["onset_s"] < event.offset_s and r["offset_s"] > event.onset_s), None
-        )
+        hit = max(found, key=lambda record: _shared_s(event, record), default=None)
+        if hit is not None and _shared_s(event, hit) <= 0.0:
+            hit = None
         if hit:
             found.remove(hit)
         lines.append(f"{left:<45}{_found(hit) if hit else '           –'}")
     lines += [f"{'           –':<45}{_found(record)}" for record in found]
     return "\n".join(lines)
+
+
+def _shared_s(event: TrueEvent, record: dict[str, Any]) -> float:
+    """Time that both take up, s; negative where they lie apart."""
+    return float(min(event.offset_s, record["offset_s"]) - max(event.onset_s, record["onset_s"]))
 
 
 def _found(record: dict[str, Any]) -> str:
