@@ -147,6 +147,27 @@ def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
     assert path.read_bytes() == b'{"type":"old"}\nnew\n'
 
 
+def test_a_film_named_by_mistake_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"\x00\x00\x00\x20ftyp" + bytes(1000))
+    for sink in (LiveJsonLines(FileSettings(str(path))), LiveCsv(FileSettings(str(path)))):
+        with pytest.raises(OutputError, match="holds something else"):
+            sink.open()
+    assert path.stat().st_size == 1008
+
+
+def test_a_file_that_cannot_roll_over_takes_no_line_twice(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    (tmp_path / "events.jsonl.1").mkdir()
+    (tmp_path / "events.jsonl.1" / "full").touch()
+    sink = LiveJsonLines(FileSettings(str(path), rotate_mb=0.001, keep=1))
+    for number in range(30):
+        sink.write(event(number))
+    sink.close()
+    ids = [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
+    assert len(ids) == len(set(ids)) == 30
+
+
 def test_a_folder_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=tmp_path.name):
         LiveJsonLines(FileSettings(str(tmp_path))).open()

@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +49,13 @@ class RollingFile:
         self._fd: int | None = None
 
     def open(self) -> None:
-        """Open or create the file. Raises `OutputError`."""
+        """Open or create the file. Raises `OutputError`, also for a file that is not of this kind."""
         with output_errors(self._settings.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._fd = os.open(self._path, flags, 0o644)
             status = os.fstat(self._fd)
             if stat.S_ISREG(status.st_mode):
+                self._refuse_foreign(self._fd)
                 self._mend(self._fd, status.st_size)
                 if self._header and os.fstat(self._fd).st_size == 0:
                     self._write(self._header)
@@ -64,6 +66,8 @@ class RollingFile:
             self.open()
         with output_errors(self._settings.path):
             self._write(line)
+        # the line is written: a file that cannot roll over goes on growing, rather than take it twice
+        with suppress(OSError, OutputError):
             self._rotate_when_full()
 
     def close(self) -> None:
@@ -78,6 +82,14 @@ class RollingFile:
         if written < len(line):  # the disk is full: no half lines
             os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
             raise OutputError(f"{self._settings.path}: the disk is full")
+
+    def _refuse_foreign(self, fd: int) -> None:
+        """A film that is named by mistake must not be cut at what looks like its last line."""
+        begins = self._header or b"{"
+        found = os.read(fd, len(begins))
+        if not begins.startswith(found):
+            self.close()
+            raise OutputError(f"{self._settings.path} exists and holds something else: name another file")
 
     @staticmethod
     def _mend(fd: int, size: int) -> None:
