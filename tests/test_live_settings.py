@@ -22,7 +22,8 @@ from realtime.live.camera_process import CameraProcess
 from realtime.live.fleet import Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
 from realtime.live.outlets import make_outlets
-from realtime.live.settings import LiveSettings, address, default_name, load_live, parse_live
+from realtime.live.settings import CameraSettings, LiveSettings, address, default_name, load_live, parse_live
+from realtime.live.supervisor import Supervisor
 from realtime.live.web import WebServer
 from realtime.redaction import Redactor, secrets_of, without_credentials
 
@@ -288,3 +289,16 @@ def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_histograms_count_every_duration() -> None:
     assert len(gauges()["frame_latency"]["counts"]) == len(LATENCY_BUCKETS_S) + 1
     assert sum(gauges()["frame_latency"]["counts"]) == 2
+
+
+def test_records_are_kept_free_of_secrets_wherever_a_url_has_them() -> None:
+    settings = LiveSettings(cameras={"door": CameraSettings("rtmp://h/app/K3y")}, secrets=("K3y",))
+    told: list[dict[str, Any]] = []
+
+    class Listener:
+        def put(self, record: dict[str, Any]) -> None:
+            told.append(record)
+
+    supervisor = Supervisor(settings, [Listener()], seconds=None)  # type: ignore[list-item]
+    supervisor._publish({"type": "stream", "camera": "door", "source": "rtmp://h/app/K3y", "notes": ["K3y"]})
+    assert told == [{"type": "stream", "camera": "door", "source": "rtmp://h/app/***", "notes": ["***"]}]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from realtime.errors import OutputError
 from realtime.live.camera_process import CameraProcess, Exit, Message
@@ -30,6 +31,8 @@ _SILENCE_S = 120.0
 _OUTLET_GRACE_S = 5.0
 _RESTART_S, _RESTART_MAX_S = 1.0, 30.0
 _STEADY_S = 60.0
+_FREE_TEXT = frozenset({"source", "reason", "warning", "notes"})
+"""Entries of records that are said in words, and might name a feed."""
 
 
 class Supervisor:
@@ -39,10 +42,10 @@ class Supervisor:
         """`seconds`: length of the run; None: until all cameras end or a signal comes."""
         self._settings, self._outlets = settings, outlets
         self.fleet = Fleet(settings.cameras)
+        self._redact = Redactor(settings.secrets)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._processes = {
-            name: CameraProcess(name, settings, self._inbox, Redactor(settings.secrets))
-            for name in settings.cameras
+            name: CameraProcess(name, settings, self._inbox, self._redact) for name in settings.cameras
         }
         self._ends_s = None if seconds is None else time.monotonic() + seconds
         self._alive: set[str] = set()
@@ -99,9 +102,16 @@ class Supervisor:
             self._publish(message)
 
     def _publish(self, record: Record) -> None:
+        record = {key: self._cleaned(value) if key in _FREE_TEXT else value for key, value in record.items()}
         _say(record)
         for outlet in self._outlets:
             outlet.put(record)
+
+    def _cleaned(self, value: Any) -> Any:
+        """Text without the secrets of the settings, wherever in a URL they stand."""
+        if isinstance(value, str):
+            return self._redact(value)
+        return [self._cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
     def _bury(self, name: str, end: Exit) -> None:
         """A process has ended: as it should, for good, or by a fault, after which it is started again."""

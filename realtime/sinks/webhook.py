@@ -74,7 +74,7 @@ class WebhookSink:
         """Why to try again, or None where it is done. Raises `Refused`."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(record["id"])}
         if self._settings.authorization:
-            headers["Authorization"] = self._settings.authorization
+            headers["Authorization"] = self._settings.authorization.strip()  # secrets end in newlines
         try:
             answer = self._pool.request(
                 "POST", self._settings.url, body=to_line(record)[:-1], headers=headers, redirect=False
