@@ -76,6 +76,14 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
     return Bundle(name, found, classes, contents[NETWORK], scorer, description, folder)
 
 
+def read_card(bundle: Bundle) -> str:
+    """The model card, Markdown. Raises BundleError where it is gone."""
+    try:
+        return (bundle.folder / CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"bundle {bundle.name} has no readable {CARD}: copy or export it again") from error
+
+
 def find_bundle(model: str | os.PathLike[str]) -> Path:
     """Folder of a bundle given as a path or as the name of a shipped one. Raises BundleError."""
     path = Path(model)

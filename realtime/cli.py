@@ -50,6 +50,10 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", metavar="PATH", help="table with one row per frame, or a folder for several")
     parser.add_argument("--report", metavar="PATH", help="HTML report, or a folder for several")
     parser.add_argument(
+        "--allow-faces", action="store_true",
+        help="put the key frames of each event into the report: pictures of the person",
+    )  # fmt: skip
+    parser.add_argument(
         "--truth",
         metavar="JSON",
         help="truth of a synthesised stream, drawn into the report under the events",
@@ -116,7 +120,7 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
             )
         for note in source.info.notes:
             print(f"glimpse: {name}: {note}", file=sys.stderr)
-        sinks = SinkGroup(list(_sinks(name, options, config)))
+        sinks = SinkGroup(list(_sinks(name, options, config, recognizer)))
         with _progress(source.info) as progress:
             summary = process(source, pipeline, sinks, model=model, timing=options.timing, progress=progress)
         for note in summary.notes:
@@ -130,22 +134,35 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
         )
 
 
-def _sinks(name: str, options: argparse.Namespace, config: Any) -> Iterator[EventSink]:
+def _sinks(
+    name: str, options: argparse.Namespace, config: Any, recognizer: Recognizer | None
+) -> Iterator[EventSink]:
     from realtime.sinks import CsvSink, JsonLinesSink
-    from realtime.sinks.report import ReportSink
-    from realtime.truth import read_truth
 
     several = len(options.files) > 1
     if options.csv:
         yield CsvSink(_target(options.csv, name, ".csv", several))
     if options.report:
-        yield ReportSink(
-            _target(options.report, name, ".html", several),
-            truth=read_truth(options.truth) if options.truth else None,
-            settings={"model": options.model, **asdict(config)},
-        )
+        yield _report(_target(options.report, name, ".html", several), options, config, recognizer)
     # last, because it is the one that writes when it is opened: the others are known to be writable then
     yield JsonLinesSink(_target(options.out, name, ".jsonl", several))
+
+
+def _report(path: str, options: argparse.Namespace, config: Any, recognizer: Recognizer | None) -> EventSink:
+    """The report, with what is known besides what will be found."""
+    from realtime.bundle import read_card  # the report brings matplotlib, which nothing else needs
+    from realtime.sinks.page import ReportExtras
+    from realtime.sinks.report import ReportSink
+    from realtime.truth import read_truth
+
+    if options.allow_faces:
+        print(f"glimpse: {path}: will show faces; only you can read it", file=sys.stderr)
+    extras = ReportExtras(
+        truth=read_truth(options.truth) if options.truth else None,
+        settings={"model": options.model, **asdict(config)},
+        model_card=read_card(recognizer.bundle) if recognizer else "",
+    )
+    return ReportSink(path, extras, show_faces=options.allow_faces)
 
 
 def _make_folders(options: argparse.Namespace) -> None:
@@ -190,6 +207,10 @@ def _check_targets(options: argparse.Namespace) -> None:
     for name in filter(None, (*options.files, options.config, options.truth)):
         if Path(name).resolve() in taken:
             raise UsageError(f"{name}: is both input and output")
+    if options.allow_faces and not options.report:
+        raise UsageError("--allow-faces is about the report; name one with --report")
+    if options.allow_faces and options.report == "-":
+        raise UsageError("a report with faces goes into a file that only you can read: --report PATH")
     if options.truth and not options.report:
         raise UsageError("--truth is drawn into the report; name one with --report")
     if sum(path == "-" for _, path in named) > 1:

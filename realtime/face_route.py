@@ -27,6 +27,9 @@ from realtime.types import (
     Withdrawn,
 )
 
+LEAD_S = 0.3
+"""What of a face is shown with an event from before its onset, s."""
+
 
 class Recognizes(Protocol):
     """What the route asks of a recogniser."""
@@ -53,12 +56,15 @@ class FaceRoute:
         self._measured_s: float | None = None
         self.row: FrameRow | None = None
         """What was measured in the last frame."""
+        self.footage: dict[str, tuple[AlignedFace, ...]] = {}
+        """The face from `LEAD_S` before the onset on, of every event of the last push or flush, by its id."""
         spotter = config.spotter
         patience_s = spotter.micro_max_s + 2.0 * spotter.settle_s
         self._tentative = TentativeLog(patience_s) if config.provisional else None
 
     def push(self, frame: Frame, face: Face) -> tuple[FacialEvent, ...]:
         """Take the next frame that shows the face."""
+        self.footage = {}
         aligned = self._aligner.push(frame, face)
         if cause := self._gate.push(aligned):
             self.row = FrameRow(
@@ -121,7 +127,7 @@ class FaceRoute:
         return ended
 
     def _events(self, movements: tuple[KeyFrames, ...]) -> tuple[FacialEvent, ...]:
-        return tuple(
+        events = tuple(
             FacialEvent(
                 id=self._name(
                     self._tentative.name(keys) if self._tentative is not None else keys.onset_frame
@@ -132,6 +138,8 @@ class FaceRoute:
             )
             for keys in movements
         )
+        self.footage = {e.id: self._ring.since(e.key_frames.onset_s - LEAD_S) for e in events}
+        return events
 
     def _name(self, onset_frame: int) -> str:
         return f"{self._face_id}-{onset_frame}"

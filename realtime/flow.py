@@ -118,7 +118,7 @@ def motion_from_grid(
 
     `brightness`: mean grey level of the face in this frame and in its reference.
     """
-    u, v, rigid = _remove_head(u, v, relief)
+    u, v, rigid = remove_head(u, v, relief)
     residual = np.sqrt(np.mean(_FACE_WEIGHTS * (u * u + v * v)) / np.mean(_FACE_WEIGHTS))
     return Motion(
         index=index,
@@ -174,8 +174,8 @@ def _head_basis(relief: bytes) -> F64:
     return np.concatenate([u, v])
 
 
-def _remove_head(u: F64, v: F64, relief: F32) -> tuple[F64, F64, float]:
-    """Flow without the head's own motion, and the RMS of what was removed.
+def remove_head(u: F64, v: F64, relief: F32) -> tuple[F64, F64, float]:
+    """Flow (GRID, GRID) without the head's own motion, and the RMS of what was removed.
 
     Weighted least squares, reweighted with Tukey-like bounded weights so that a moving mouth does
     not turn the head.

@@ -58,6 +58,8 @@ class Pipeline:
         self._rows: tuple[FrameRow, ...] = ()
         self._notices: tuple[Notice, ...] = ()
         self._last_words: tuple[Notice, ...] = ()
+        self._faces: tuple[Face, ...] = ()
+        self._footage: dict[str, tuple[AlignedFace, ...]] = {}
 
     def push(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
         """Take the next frame; gives the events that it decides."""
@@ -67,6 +69,7 @@ class Pipeline:
 
     def _take(self, frame: Frame | Unreadable) -> tuple[FacialEvent, ...]:
         self._frames += 1
+        self._faces, self._footage = (), {}
         if isinstance(frame, Unreadable):
             return self._skip(FrameRow(frame.index, None, skipped=frame.cause))
         if not (math.isfinite(frame.time_s) and round(frame.time_s, 6) > self._now_s):
@@ -85,7 +88,7 @@ class Pipeline:
         if cause := self._frame_gate.push(frame):
             return ended + self._skip(FrameRow(frame.index, frame.time_s, skipped=cause))
         self._last_s = frame.time_s
-        faces = self._tracker.push(frame)
+        self._faces = faces = self._tracker.push(frame)
         ended += self._end(but={face.id for face in faces})
         if not faces:
             return ended + self._skip(FrameRow(frame.index, frame.time_s, skipped="no_face"))
@@ -93,6 +96,7 @@ class Pipeline:
 
     def flush(self) -> tuple[FacialEvent, ...]:
         """Decide what is pending, because the stream ends. Idempotent."""
+        self._footage = {}
         events = self._end()
         self._notices = self._heard() + self._observability.push((), events) + self._observability.flush()
         return events
@@ -132,6 +136,17 @@ class Pipeline:
         route = self._routes.get(face_id)
         return route.recent(index) if route else None
 
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """The faces in the last frame that was pushed, one per row of `observations` where there are any."""
+        return self._faces
+
+    @property
+    def footage(self) -> Mapping[str, tuple[AlignedFace, ...]]:
+        """The face during each event that the last `push` or `flush` gave, by the event's id: from shortly
+        before its onset up to now; of long movements only the part that is still kept."""
+        return self._footage
+
     def close(self) -> None:
         """Free the face models."""
         self._tracker.close()
@@ -152,7 +167,7 @@ class Pipeline:
             if face.id not in self._routes:
                 self._routes[face.id] = FaceRoute(face.id, self.config, self._recognizer)
             route = self._routes[face.id]
-            events += self._counted(route.push(frame, face))
+            events += self._counted(route, route.push(frame, face))
             assert route.row is not None
             rows.append(route.row)
         self._rows = tuple(rows)
@@ -172,12 +187,14 @@ class Pipeline:
         events: tuple[FacialEvent, ...] = ()
         for number in [number for number in self._routes if number not in but]:
             route = self._routes.pop(number)
-            events += self._counted(route.flush(self._now_s))
+            events += self._counted(route, route.flush(self._now_s))
             self._last_words += route.notices()
         return events
 
-    def _counted(self, events: tuple[FacialEvent, ...]) -> tuple[FacialEvent, ...]:
+    def _counted(self, route: FaceRoute, events: tuple[FacialEvent, ...]) -> tuple[FacialEvent, ...]:
         self._events += len(events)
+        if events:
+            self._footage |= route.footage
         return events
 
     def _skip(self, row: FrameRow) -> tuple[FacialEvent, ...]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from realtime.pipeline import Pipeline
-from realtime.sinks import EventSink
+from realtime.sinks import EventSink, Viewer
 from realtime.types import FacialEvent, FrameSource, ModelInfo, RunSummary
 
 
@@ -26,23 +26,29 @@ def process(
     timing: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> RunSummary:
-    """Run a whole stream into `sink`.
+    """Run a whole stream into `sink`, which sees the pictures as well where it is a `Viewer`.
 
     `progress` is told the number of frames done, one at a time. With `timing` the summary carries
     the time that the run took; without it the output is the same byte for byte on every run. After
     an error the sink is ended with `abort`, and the error goes on with what was kept in its notes.
     """
     started = time.perf_counter()
+    viewer = sink if isinstance(sink, Viewer) else None
     try:
         sink.open(source.info, model)
         for frame in source:
             decided = pipeline.push(frame)
+            if viewer is not None:
+                viewer.watch(frame, pipeline, decided)
             for row in pipeline.observations:
                 sink.write_frame(row)
             write_decided(sink, pipeline, decided)
             if progress is not None:
                 progress(1)
-        write_decided(sink, pipeline, pipeline.flush())
+        decided = pipeline.flush()
+        if viewer is not None:
+            viewer.watch(None, pipeline, decided)
+        write_decided(sink, pipeline, decided)
         summary = RunSummary(
             **pipeline.counts,
             skipped=pipeline.skipped,

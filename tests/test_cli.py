@@ -340,6 +340,24 @@ def test_the_report_names_the_stream_and_the_truth(results: Path, clip: Clip) ->
     assert json.loads(clip.truth.read_text(encoding="utf-8"))["events"][0]["label"] in page
 
 
+def test_the_report_shows_motion_and_no_face(results: Path) -> None:
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 3
+    assert "data:image/jpeg" not in page
+    assert '<section class="card"' in page
+
+
+def test_faces_come_into_a_report_on_request_only(glimpse: Glimpse, clip: Clip, tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    words = ["process", clip.video, "--model", "none", "--out", tmp_path / "e.jsonl", "--report", page]
+    outcome = glimpse(*words, "--allow-faces")
+    assert (outcome.code, outcome.err) == (0, f"glimpse: {page}: will show faces; only you can read it\n")
+    assert page.read_text(encoding="utf-8").count("data:image/jpeg;base64,/9j/") == 4
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert_refused(glimpse("process", clip.video, "--allow-faces"), 2, "--report")
+    assert_refused(glimpse("process", clip.video, "--allow-faces", "--report", "-"), 2, "--report PATH")
+
+
 def test_a_second_run_writes_the_same_bytes(
     glimpse: Glimpse, results: Path, clip: Clip, tiny_bundle: Path, tmp_path: Path
 ) -> None:

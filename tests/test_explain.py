@@ -166,9 +166,10 @@ def test_events_carry_verdict_and_explanation():
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**record, **wrong}, schema)
     page = render_report([record])
-    assert "(uncertain)" in page
-    assert "rested on" in page
-    assert "cheek left" not in page.partition("rested on")[2].partition("</td>")[0]
+    assert ">uncertain<" in page
+    reasons = page.partition("rested on")[2].partition("</article>")[0]
+    assert "network" in reasons
+    assert '<i class="against"><b style="width:10.0%"></b></i><span>−0.10</span>' in reasons  # cheek left
     plain = event_record(FacialEvent("0-100", 0, keys, Recognition("surprise", {"surprise": 1.0})))
     assert not {"verdict", "explanation"} & set(plain)
     assert "rested on" not in render_report([plain])

@@ -9,6 +9,7 @@ import pytest
 from conftest import Film, Run, run_route
 
 from offline.metrics import score_spotting
+from realtime.face_route import LEAD_S
 from realtime.faces import FaceAligner
 from realtime.faces.ring import FaceRing
 from realtime.flow import FlowMeter
@@ -280,3 +281,22 @@ def test_memory_is_bounded_by_time(fps: float) -> None:
 def _held(stage: object) -> int:
     """Length of the longest deque that an object keeps."""
     return max(len(value) for value in vars(stage).values() if isinstance(value, deque))
+
+
+def test_footage_of_an_event_is_there_with_the_event_and_gone_after_it(film: Film) -> None:
+    shown = {}
+    with Pipeline() as pipeline:
+        for frame in film.frames:
+            events = pipeline.push(frame)
+            assert set(pipeline.footage) == {event.id for event in events}
+            assert [face.id for face in pipeline.faces] == [row.face_id for row in pipeline.observations]
+            shown |= {event.id: (event.key_frames, pipeline.footage[event.id]) for event in events}
+        shown |= {event.id: (event.key_frames, pipeline.footage[event.id]) for event in pipeline.flush()}
+        pipeline.flush()
+        assert not pipeline.footage
+    assert len(shown) == 2
+    for keys, footage in shown.values():
+        indices = [face.index for face in footage]
+        assert indices == list(range(indices[0], indices[-1] + 1))
+        assert film.frames[indices[0]].time_s == pytest.approx(keys.onset_s - LEAD_S, abs=0.011)
+        assert indices[-1] >= keys.offset_frame

@@ -14,80 +14,20 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 
 from realtime.types import F32, F64
-
-UPPER_LIDS = {
-    "left": (263, 466, 388, 387, 386, 385, 384, 398, 362),
-    "right": (33, 246, 161, 160, 159, 158, 157, 173, 133),
-}
-LOWER_LIDS = {
-    "left": (263, 249, 390, 373, 374, 380, 381, 382, 362),
-    "right": (33, 7, 163, 144, 145, 153, 154, 155, 133),
-}
-"""Lid edges in mediapipe's face mesh, from the outer to the inner corner."""
+from realtime.view.contours import BROWS, INNER_LIPS, LOWER_LIDS, OUTER_LIPS, OVAL, UPPER_LIDS
 
 _GROUPS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
-        "oval": (
-            *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-            *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-        ),
+        "oval": OVAL,
         "eye_left": (*UPPER_LIDS["left"], *LOWER_LIDS["left"][1:-1]),
         "eye_right": (*UPPER_LIDS["right"], *LOWER_LIDS["right"][1:-1]),
-        "brow_left": (336, 296, 334, 293, 300, 276, 283, 282, 295, 285),
-        "brow_right": (107, 66, 105, 63, 70, 46, 53, 52, 65, 55),
+        "brow_left": BROWS["left"],
+        "brow_right": BROWS["right"],
         "nose": (1, 2, 4, 5, 6, 168, 98, 327, 64, 294),
-        "lips_outer": (
-            61,
-            146,
-            91,
-            181,
-            84,
-            17,
-            314,
-            405,
-            321,
-            375,
-            291,
-            409,
-            270,
-            269,
-            267,
-            0,
-            37,
-            39,
-            40,
-            185,
-        ),
-        "lips_inner": (
-            78,
-            95,
-            88,
-            178,
-            87,
-            14,
-            317,
-            402,
-            318,
-            324,
-            308,
-            415,
-            310,
-            311,
-            312,
-            13,
-            82,
-            81,
-            80,
-            191,
-        ),
+        "lips_outer": OUTER_LIPS,
+        "lips_inner": INNER_LIPS,
     }
 )
-OVAL = _GROUPS["oval"]
-"""The outline of the face, in order."""
-INNER_LIPS = _GROUPS["lips_inner"]
-"""The outline of the mouth's opening, in order."""
-OUTER_LIPS = _GROUPS["lips_outer"]
-"""The outline of the lips, in order."""
 
 _CONTROL = tuple(dict.fromkeys(index for group in _GROUPS.values() for index in group))
 _RING_RADIUS = 2.45

@@ -17,18 +17,10 @@ import numpy as np
 
 from offline.synthesis.base_face import ORIGIN_PX, SIZE_PX, UNIT_PX, load_base_face
 from offline.synthesis.canonical import canonical_face
-from offline.synthesis.face_shape import (
-    INNER_LIPS,
-    LOWER_LIDS,
-    OVAL,
-    UPPER_LIDS,
-    FaceShape,
-    ShapeWarp,
-    draw_shape,
-    warp_shape,
-)
+from offline.synthesis.face_shape import FaceShape, ShapeWarp, draw_shape, warp_shape
 from offline.synthesis.painted_face import paint_face
 from realtime.types import F32, F64, U8, readonly
+from realtime.view.contours import INNER_LIPS, LOWER_LIDS, OVAL, UPPER_LIDS
 
 PAINTED_FROM = 1_000_000
 """Number of the first identity that is painted instead of made from the portrait."""

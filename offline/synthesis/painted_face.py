@@ -12,9 +12,9 @@ import numpy as np
 
 from offline.synthesis.canonical import canonical_face
 from offline.synthesis.canvas import Canvas, Colour, area, ellipse, grain, unit_grid
-from offline.synthesis.face_shape import OVAL
 from offline.synthesis.painted_features import Looks, paint_features
 from realtime.types import F32
+from realtime.view.contours import OVAL
 
 BALD_SHARE = 0.12
 BEARD_SHARE = 0.3

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from offline.synthesis.canvas import Canvas, Colour, area, ellipse, grain, stroke, strokes, unit_grid
-from offline.synthesis.face_shape import INNER_LIPS, LOWER_LIDS, OUTER_LIPS, OVAL, UPPER_LIDS
 from realtime.types import F32, F64
+from realtime.view.contours import INNER_LIPS, LOWER_LIDS, OUTER_LIPS, OVAL, UPPER_LIDS
 
 _BROWS = {
     "left": ((336, 296, 334, 293, 300), (285, 295, 282, 283, 276)),

@@ -28,3 +28,7 @@ class FaceRing:
             if face.index <= index:
                 return face if face.index == index else None
         return None
+
+    def since(self, time_s: float) -> tuple[AlignedFace, ...]:
+        """The faces from `time_s` on that are still kept, in order."""
+        return tuple(face for face in self._faces if face.time_s >= time_s)

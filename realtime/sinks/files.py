@@ -34,13 +34,18 @@ class OutputFile:
     an earlier file stays whole until then. Devices and pipes are written directly.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, stdout: BinaryIO | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, stdout: BinaryIO | None = None, private: bool = False
+    ) -> None:
         """Open `path`, "-" being standard output (`stdout` in its place, if given).
+
+        A `private` file can be read and written by its owner alone.
 
         Raises `OutputError` where it cannot be written.
         """
         self._file: BinaryIO
         self._partial: Path | None = None
+        self._private = private
         self._done = False
         self._is_stdout = os.fspath(path) == STDOUT
         self.name = "standard output" if self._is_stdout else os.fspath(path)
@@ -65,6 +70,8 @@ class OutputFile:
             raise OutputError(f"{self.name}: cannot be written: it is write-protected")
         self._partial = path.with_name(path.name + PARTIAL)
         self._file = self._partial.open("wb")
+        if self._private:
+            self._partial.chmod(0o600)
 
     def write(self, data: bytes, *, flush: bool = False) -> None:
         """Append `data`; with `flush`, let readers see it at once."""

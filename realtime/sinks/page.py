@@ -1,116 +1,111 @@
 """A run as one HTML page: what was found, when, where on the face, and how good the stream was.
 
-The page needs nothing but itself and holds no picture of anyone.
+The page needs nothing but itself, and shows no picture of anyone unless it is given one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import jinja2
 
 from realtime.sinks.records import Record
 from realtime.sinks.timeline import TimelineData, draw_timeline
 from realtime.sinks.trace import Trace
 from realtime.types import TruthInterval
+from realtime.view.event_card import event_card, settings_rows
+from realtime.view.markdown import to_html
+from realtime.view.names import CAUSES, words
+from realtime.view.page import environment, percent
+from realtime.view.pictures import EventPictures
 
-_TOP_REGIONS = 5
-_TOP_REASONS = 3
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportExtras:
+    """What a report can hold beside the records."""
+
+    truth: Sequence[TruthInterval] | None = None
+    """Known expressions to draw."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Configuration to print, by name."""
+    pictures: Mapping[str, EventPictures] = field(default_factory=dict)
+    """By the event's id."""
+    quality: Sequence[tuple[str, str]] = ()
+    """Further figures of the stream's quality: name and value."""
+    model_card: str = ""
+    """Markdown."""
 
 
 def render_report(
-    records: Sequence[Record],
-    trace: Trace | None = None,
-    *,
-    truth: Sequence[TruthInterval] | None = None,
-    settings: Mapping[str, Any] | None = None,
+    records: Sequence[Record], trace: Trace | None = None, extras: ReportExtras | None = None
 ) -> str:
     """The report of one run as an HTML page.
 
-    `records`: the lines of schema glimpse/1, in order. `trace`: motion over time. `truth`: known
-    expressions. `settings`: configuration to print, by name. The same arguments give the same text.
+    `records`: the lines of schema glimpse/1, in order. `trace`: motion over time. The same arguments give the
+    same text.
     """
+    trace, extras = trace or Trace(), extras or ReportExtras()
     stream = next((r for r in records if r["type"] == "stream"), None)
     summary = next((r for r in records if r["type"] == "summary"), None)
     events = [r for r in records if r["type"] in ("micro_expression", "macro_expression")]
-    hidden = [r for r in records if r["type"] == "unobservable"]
+    truth = extras.truth
     data = TimelineData(
-        trace=trace or Trace(),
+        trace=trace,
         events=events,
-        hidden=hidden,
+        hidden=[r for r in records if r["type"] == "unobservable"],
         truth=[(t.onset_s, t.apex_s, t.offset_s, t.label) for t in truth or ()],
         has_truth=truth is not None,
     )
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            stream=stream,
-            summary=summary,
-            events=[_event_view(event) for event in events],
-            counts=_counts(events),
-            notes=[*(stream or {}).get("notes", ()), *(summary or {}).get("notes", ())],
-            timeline=draw_timeline(data),
-            truth=truth,
-            settings=_flatten(settings or {}),
-        )
+    duration_s = float(trace.time_s[-1] - trace.time_s[0]) if trace.time_s.size else 0.0
+    hidden_share = sum(summary["unobservable"].values()) if summary else 0.0
+    pictures = extras.pictures
+    page = environment().get_template("report.html.j2")
+    return page.render(
+        stream=stream,
+        summary=summary,
+        facts=_facts(events, summary, duration_s, truth),
+        seen=_seen(summary),
+        hidden_share=hidden_share,
+        duration_s=duration_s,
+        cards=[event_card(n, e, trace, pictures.get(e["id"])) for n, e in enumerate(events, 1)],
+        shows_faces=any(item.faces for item in pictures.values()),
+        notes=[*(stream or {}).get("notes", ()), *(summary or {}).get("notes", ())],
+        timeline=draw_timeline(data),
+        truth=truth,
+        quality=extras.quality,
+        settings=settings_rows(extras.settings),
+        card_text=to_html(extras.model_card),
     )
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("realtime", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["words"] = lambda name: str(name).replace("_", " ")
-    environment.filters["clock"] = _clock
-    return environment
+def _facts(
+    events: Sequence[Record],
+    summary: Record | None,
+    duration_s: float,
+    truth: Sequence[TruthInterval] | None,
+) -> list[tuple[str, str]]:
+    kinds = Counter(event["type"] for event in events)
+    labels = Counter(event["label"] for event in events if event["label"])
+    facts = [("Micro-expressions", str(kinds["micro_expression"]))]
+    facts += [(words(label).capitalize(), str(count)) for label, count in labels.most_common()]
+    facts.append(("Macro-expressions", str(kinds["macro_expression"])))
+    if duration_s:
+        facts.append(("Duration", f"{duration_s:.1f} s"))
+    if summary:
+        hidden = sum(summary["unobservable"].values())
+        facts += [("Frames", str(summary["frames"])), ("Not observable", percent(hidden))]
+        if summary["wall_s"] is not None:
+            facts.append(("Run took", f"{summary['wall_s']:.1f} s"))
+    if truth is not None:
+        facts.append(("Known expressions", str(len(truth))))
+    return facts
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(float(seconds) * 1000), 60_000)
-    return f"{minutes}:{rest / 1000:06.3f}"
-
-
-def _event_view(event: Record) -> dict[str, Any]:
-    """An event with its probabilities and its strongest regions as (name, share) pairs, largest first."""
-    ranked = sorted(event["regions"].items(), key=lambda item: -item[1])
-    probabilities = event["probabilities"]
-    return {
-        **event,
-        "kind": event["type"].removesuffix("_expression"),
-        "bars": None if probabilities is None else sorted(probabilities.items(), key=lambda item: -item[1]),
-        "places": ranked[:_TOP_REGIONS],
-        "reasons": _reasons(event.get("explanation")),
-        "delay_ms": round((event["decided_s"] - event["apex_s"]) * 1000),
-    }
-
-
-def _reasons(explanation: Record | None) -> list[tuple[str, float]]:
-    """Regions, then blocks, that spoke most for the label, largest first; those that did not are left out."""
-    if explanation is None:
+def _seen(summary: Record | None) -> list[tuple[str, float]]:
+    """Share of the time that was observable, then of each cause why it was not, largest first."""
+    if summary is None:
         return []
-    chosen = []
-    for kind in ("regions", "blocks"):
-        ranked = sorted(explanation[kind].items(), key=lambda item: -item[1])
-        chosen += [(name, value) for name, value in ranked[:_TOP_REASONS] if value > 0.0]
-    return chosen
-
-
-def _counts(events: Sequence[Record]) -> dict[str, int]:
-    kinds = [event["type"] for event in events]
-    return {"micro": kinds.count("micro_expression"), "macro": kinds.count("macro_expression")}
-
-
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            rows += _flatten(value, f"{prefix}{name}.")
-        else:
-            rows.append((f"{prefix}{name}", str(value)))
-    return rows
+    causes = sorted(summary["unobservable"].items(), key=lambda item: -item[1])
+    hidden = [(f"not: {CAUSES.get(cause, words(cause))}", share) for cause, share in causes]
+    return [("observable", max(1.0 - sum(share for _, share in causes), 0.0)), *hidden]

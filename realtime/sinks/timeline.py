@@ -141,7 +141,7 @@ def _draw_event(axes: Axes, event: Record, number: int, lane: float, top: float)
     _bar(axes, times, -0.5 * lane, 0.3 * lane, paint, None if micro else "////")
     if axes.get_xlim()[0] <= times[1] < axes.get_xlim()[1]:
         style: dict[str, Any] = {"color": _PAINT[paint], "fontsize": 9, "fontweight": "bold"}
-        axes.text(times[1], top, str(number), ha="center", va="bottom", **style)
+        axes.text(times[1], top, str(number), ha="center", va="bottom", url=f"#event-{number}", **style)
 
 
 def _bar(
