@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,8 +24,13 @@ from conftest import Film
 from live_servers import mjpeg, rtsp, until
 from media import jpeg, write_mkv
 
+from realtime.live import camera_process, supervisor
+from realtime.live.outlets import make_outlets
+from realtime.live.settings import CameraSettings, LiveSettings, OutputSettings
+from realtime.live.supervisor import Supervisor
 from realtime.pipeline import Pipeline
 from realtime.process import events
+from realtime.sinks.rolling import FileSettings
 from realtime.sources import open_source
 
 ROOT = Path(__file__).parent.parent
@@ -274,37 +280,122 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def supervise(
+    url: str, out: Path, names: Sequence[str], disturb: Callable[[Supervisor], object]
+) -> list[dict[str, Any]]:
+    """Run cameras in this process while `disturb` goes on beside it, then stop; gives the records."""
+    run = LiveSettings(
+        dict.fromkeys(names, CameraSettings(url)), OutputSettings(FileSettings(str(out))), model="none"
+    )
+    boss = Supervisor(run, make_outlets(run), seconds=None)
+    faults: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            disturb(boss)
+        except BaseException as error:
+            faults.append(error)
+        boss.stop()
+
+    helper = threading.Thread(target=act, daemon=True)
+    helper.start()
+    assert boss.run() == 0
+    helper.join(10)
+    assert not faults, faults
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    for name in names:
+        assert [r for r in records if r["type"] == "summary" and r["camera"] == name], (
+            "every end is summed up"
+        )
+    return records
+
+
+def runs(boss: Supervisor, name: str) -> bool:
+    return boss.fleet.states()[name].state == "running"
+
+
 def test_a_process_that_stands_still_is_ended_and_started_again(
     recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped process says nothing; patience is cut short once it is stopped."""
-    from realtime.live import supervisor
-    from realtime.live.outlets import make_outlets
-    from realtime.live.settings import CameraSettings, LiveSettings, OutputSettings
-    from realtime.sinks.rolling import FileSettings
 
-    out = tmp_path / "events.jsonl"
+    def disturb(boss: Supervisor) -> None:
+        until(lambda: boss.fleet.states()["door"].gauges, "the process to run")
+        pid = boss._processes["door"].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setattr(supervisor, "_SILENCE_S", 2.0)
+        until(lambda: boss.fleet.states()["door"].restarts, "its end")
+
     with mjpeg(endless(recording)) as server:
-        run = LiveSettings(
-            {"door": CameraSettings(server.url)}, OutputSettings(FileSettings(str(out))), model="none"
+        records = supervise(server.url, tmp_path / "e.jsonl", ["door"], disturb)
+    assert "reconnecting" in [r.get("state") for r in records]
+
+
+def test_a_camera_that_somebody_else_ends_is_started_again(recording: Recording, tmp_path: Path) -> None:
+    def disturb(boss: Supervisor) -> None:
+        until(lambda: runs(boss, "door"), "the process to run")
+        pid = boss._processes["door"].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: boss.fleet.states()["door"].restarts, "its end")
+        until(lambda: runs(boss, "door"), "the next process")
+
+    with mjpeg(endless(recording)) as server:
+        records = supervise(server.url, tmp_path / "e.jsonl", ["door"], disturb)
+    states = [r["state"] for r in records if r["type"] == "status"]
+    assert states == ["starting", "running", "ended", "reconnecting", "starting", "running", "ended"]
+    assert [bool(r.get("notes")) for r in records if r["type"] == "summary"] == [False, False]
+
+
+def test_a_process_that_breaks_down_at_its_start_is_tried_again(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, broken = tmp_path / "python", tmp_path / "broken"
+    broken.touch()
+    python.write_text(
+        f"#!/bin/sh\n[ -e '{broken}' ] && rm '{broken}' && echo 'ImportError: no numpy' >&2 && exit 1\n"
+        f"exec '{sys.executable}' \"$@\"\n"
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with mjpeg(endless(recording)) as server:
+        records = supervise(
+            server.url,
+            tmp_path / "e.jsonl",
+            ["door"],
+            lambda boss: until(lambda: runs(boss, "door"), "a start"),
         )
-        boss = supervisor.Supervisor(run, make_outlets(run), seconds=None)
-        process = boss._processes["door"]
+    (trouble,) = [r for r in records if r.get("state") == "reconnecting"]
+    assert trouble["reason"] == "its process broke down (ImportError: no numpy); it is started again"
 
-        def disturb() -> None:
-            until(lambda: boss.fleet.states()["door"].gauges, "the process to run")
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGSTOP)
-            monkeypatch.setattr(supervisor, "_SILENCE_S", 2.0)
-            until(lambda: boss.fleet.states()["door"].restarts, "its end")
-            boss.stop()
 
-        helper = threading.Thread(target=disturb, daemon=True)
-        helper.start()
-        boss.run()
-        helper.join(10)
-    states = [json.loads(line).get("state") for line in out.read_text().splitlines()]
-    assert "reconnecting" in states
+def test_a_process_that_cannot_be_started_is_tried_again_beside_the_others(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, faults = subprocess.Popen, [OSError(11, "Resource temporarily unavailable")]
+
+    def start(*arguments: Any, **options: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return usual(*arguments, **options)
+
+    monkeypatch.setattr(camera_process.subprocess, "Popen", start)
+    with mjpeg(endless(recording)) as server:
+        records = supervise(
+            server.url,
+            tmp_path / "e.jsonl",
+            ["door", "desk"],
+            lambda boss: until(lambda: runs(boss, "door") and runs(boss, "desk"), "both"),
+        )
+    (trouble,) = [r for r in records if r.get("state") == "reconnecting"]
+    assert trouble["camera"] == "door"
+    assert "cannot be started: Resource temporarily unavailable" in trouble["reason"]
+
+
+def test_a_stop_before_the_first_start_is_heeded(recording: Recording, tmp_path: Path) -> None:
+    records = supervise(str(recording.path), tmp_path / "e.jsonl", ["door", "desk"], Supervisor.stop)
+    assert {r["type"] for r in records} <= {"summary", "status", "stream"}
 
 
 def test_without_a_reader_the_run_ends_quietly(recording: Recording) -> None:
@@ -337,4 +428,19 @@ def test_check_says_what_every_camera_shows(
     assert len(shown) == 2
     assert shown[0].startswith("film: 240×200, 33.3")
     assert shown[0].endswith("1 face in view")
-    assert shown[1] == "dead: failed: rtsp://127.0.0.1:9/stream: cannot be opened"
+    assert shown[1] == "dead: failed: rtsp://127.0.0.1:9/stream: cannot be opened: Connection refused"
+
+
+def test_check_ends_in_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import realtime.cli
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "cameras.yaml"
+        url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/"
+        mute = {"source": url, "open_timeout_s": 500}
+        config.write_text(json.dumps({"cameras": {"mute": mute, "deaf": mute}}))
+        assert realtime.cli.main(["live", "--config", str(config), "--check", "--seconds", "4"]) == 1
+    assert capfd.readouterr().out.splitlines() == [
+        "mute: failed: no answer within 4 s",
+        "deaf: failed: no answer within 4 s",
+    ]

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,14 @@ def test_what_libraries_print_is_cleaned(caplog: pytest.LogCaptureFixture) -> No
     """As FFmpeg does when it is loud: it names the URL with all that stands in it."""
     run = settings(URL)
     (name,) = run.cameras
-    camera = CameraProcess(name, run, queue.SimpleQueue(), Redactor(run.secrets))
+    camera = CameraProcess(name, run, queue.Queue(), Redactor(run.secrets))
+    said: deque[str] = deque(maxlen=1)
     loud = f"import sys; print('[rtsp @ 0x1] {URL}: 401, password hunter2', file=sys.stderr)"
     with (
         caplog.at_level(logging.DEBUG, logger="glimpse"),
         subprocess.Popen([sys.executable, "-c", loud], stderr=subprocess.PIPE) as process,
     ):
-        camera._overhear(process)
+        camera._overhear(process, said)
     assert caplog.messages == [f"{name}: [rtsp @ 0x1] rtsp://10.0.0.5:554/stream: 401, password ***"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from realtime.live.settings import CameraSettings
 from realtime.sources import open_source
-from realtime.sources.feed import CaptureFeed, Feed, FeedOptions, FileFeed, device_number, is_url
+from realtime.sources.feed import DeviceFeed, Feed, FileFeed, device_number, is_url
 from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
 
 
@@ -18,9 +18,12 @@ def open_live(
     stop: threading.Event,
     *,
     seconds: float | None = None,
+    attempt: int = 0,
 ) -> LiveSource:
-    """A source that is not connected yet. `stop` ends it; `seconds`: length of the run."""
-    return LiveSource(camera.shown_source, connector(camera), policy_of(camera, seconds), tell, stop=stop)
+    """A source that is not connected yet. `stop` ends it; `seconds`: length of the run; `attempt`: how many
+    have failed in a row before."""
+    policy = policy_of(camera, seconds)
+    return LiveSource(camera.shown_source, connector(camera), policy, tell, stop=stop, attempt=attempt)
 
 
 def connector(camera: CameraSettings) -> Callable[[], Feed]:
@@ -31,9 +34,12 @@ def connector(camera: CameraSettings) -> Callable[[], Feed]:
             open_source(os.path.join(os.curdir, camera.source), fps=camera.fps or None),
             real_pace=camera.pace == "real",
         )
-    options = FeedOptions(camera.open_timeout_s, camera.read_timeout_s, camera.fps or None)
-    target = camera.source if number is None else number
-    return lambda: CaptureFeed(target, options)
+    if number is not None:
+        return lambda: DeviceFeed(number, camera.fps or None)
+    from realtime.sources.stream import StreamFeed, StreamOptions
+
+    options = StreamOptions(camera.open_timeout_s, camera.read_timeout_s, camera.rtsp_transport)
+    return lambda: StreamFeed(camera.source, options)
 
 
 def policy_of(camera: CameraSettings, seconds: float | None) -> LivePolicy:
@@ -49,12 +55,3 @@ def policy_of(camera: CameraSettings, seconds: float | None) -> LivePolicy:
         seconds=seconds,
         lossless=is_file and camera.pace == "fast",
     )
-
-
-def environment_of(camera: CameraSettings) -> dict[str, str]:
-    """Variables for the process that connects: FFmpeg takes these options in no other way."""
-    return {
-        "OPENCV_FFMPEG_CAPTURE_OPTIONS": f"rtsp_transport;{camera.rtsp_transport}",
-        "OPENCV_FFMPEG_LOGLEVEL": "-8",
-        "OMP_NUM_THREADS": "1",
-    }

@@ -10,17 +10,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from realtime.live.camera import environment_of
 from realtime.live.settings import LiveSettings
 from realtime.sinks.records import Record
 
 log = logging.getLogger("glimpse")
+
+RENEW = 75
+"""Exit code: finished in order, but another process has to go on (EX_TEMPFAIL)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Exit:
 
     code: int
     lived_s: float
+    said: str
+    """The last that it, or a library in it, complained of."""
 
 
 Message = tuple[str, Record | Exit]
@@ -41,15 +46,16 @@ class CameraProcess:
         self,
         name: str,
         settings: LiveSettings,
-        inbox: queue.SimpleQueue[Message],
+        inbox: queue.Queue[Message],
         redact: Callable[[str], str],
     ) -> None:
         self._name, self._settings = name, settings
         self._inbox, self._redact = inbox, redact
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, seconds: float | None = None, check: bool = False) -> None:
-        """Start. `seconds`: length of its run. `check`: only look and say what there is."""
+    def start(self, *, seconds: float | None = None, attempt: int = 0, check: bool = False) -> None:
+        """Start. `seconds`: length of its run. `attempt`: how many to connect have failed in a row before.
+        `check`: only look and say what there is. Raises `OSError` where this machine starts no more."""
         camera = self._settings.cameras[self._name]
         job = {
             "camera": self._name,
@@ -58,6 +64,7 @@ class CameraProcess:
             "device": self._settings.device,
             "route": asdict(self._settings.route_of(camera)),
             "seconds": seconds,
+            "attempt": attempt,
             "check": check,
         }
         self._process = process = subprocess.Popen(
@@ -65,15 +72,22 @@ class CameraProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **environment_of(camera), "PYTHONPATH": _python_path()},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()},
             start_new_session=True,  # a Ctrl-C on the terminal is for the supervisor
         )
         assert process.stdin is not None
         with suppress(OSError):  # where it died at once, its end is reported below
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
-        for action in (self._listen, self._overhear):
-            threading.Thread(target=action, args=(process,), daemon=True).start()
+        said: deque[str] = deque(maxlen=1)
+        hearer = threading.Thread(target=self._overhear, args=(process, said), daemon=True)
+        try:
+            hearer.start()
+            threading.Thread(target=self._listen, args=(process, said, hearer), daemon=True).start()
+        except RuntimeError as error:  # no more threads
+            process.kill()
+            process.wait()
+            raise OSError(str(error)) from error
 
     @property
     def pid(self) -> int | None:
@@ -89,24 +103,29 @@ class CameraProcess:
         if self._process is not None:
             self._process.kill()
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: subprocess.Popen[bytes], said: deque[str], hearer: threading.Thread) -> None:
         started_s = time.monotonic()
         assert process.stdout is not None
+        assert process.stdin is not None
         for line in process.stdout:
             record = _parsed(line)
             if record is not None:
                 self._inbox.put((self._name, record))
         code = process.wait()
+        hearer.join(1.0)
         process.stdout.close()
-        self.stop()
-        self._inbox.put((self._name, Exit(code, time.monotonic() - started_s)))
+        _close(process.stdin)
+        lived_s = time.monotonic() - started_s
+        self._inbox.put((self._name, Exit(code, lived_s, said[0] if said else "")))
 
-    def _overhear(self, process: subprocess.Popen[bytes]) -> None:
-        """What the process and its libraries complain of, FFmpeg's lines among it, goes to the log."""
+    def _overhear(self, process: subprocess.Popen[bytes], said: deque[str]) -> None:
+        """What the process and its libraries complain of goes to the log."""
         assert process.stderr is not None
         with process.stderr as lines:
             for line in lines:
-                log.debug("%s: %s", self._name, self._redact(line.decode("utf-8", "replace").rstrip()))
+                text = self._redact(line.decode("utf-8", "replace").rstrip())
+                said.append(text)
+                log.debug("%s: %s", self._name, text)
 
 
 def _parsed(line: bytes) -> Record | None:

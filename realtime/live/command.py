@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import queue
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from realtime.live.settings import LiveSettings
 
 _OUTPUT_FLAGS = {"out": "jsonl", "csv": "csv", "mqtt": "mqtt", "webhook": "webhook", "lsl": "lsl"}
+_CHECK_S = 60.0
+"""What looking at a camera may take besides waiting for it; on a busy machine its start alone takes long."""
 _CAMERA_FLAGS = ("max_faces", "fps", "pace", "rtsp_transport", "retries")
 
 
@@ -32,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--config", metavar="YAML", help="cameras, outputs and settings; '{NAME}' is an environment variable")
     add("--check", action="store_true", help="open every camera, say what it shows, and end")
-    add("--seconds", type=float, metavar="S", help="end after this time")
+    add("--seconds", type=float, metavar="S", help="end after this time, --check too")
     add("--name", metavar="NAME", help="name of the camera in all records")
     add("--max-faces", type=int, metavar="N", help="most faces at once (default: 1)")
     add("--fps", type=float, metavar="N", help="frame rate to ask a device for")
@@ -66,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     Redactor(settings.secrets).guard_log()
     if options.check:
-        return _check(settings)
+        return _check(settings, options.seconds)
     outlets = make_outlets(settings)
     supervisor = Supervisor(settings, outlets, seconds=options.seconds)
     server = WebServer(settings.metrics, supervisor.fleet, outlets) if settings.metrics else None
@@ -121,32 +124,43 @@ def _flagged(make: Callable[[], Any]) -> Any:
         raise UsageError(str(error)) from None
 
 
-def _check(settings: LiveSettings) -> int:
-    """Open all cameras at once; one line each, in the order of the settings."""
+def _check(settings: LiveSettings, limit_s: float | None) -> int:
+    """Open all cameras at once; one line each, in the order of the settings. Ends within `limit_s`."""
     from realtime.live.camera_process import CameraProcess, Exit, Message
     from realtime.redaction import Redactor
 
-    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    inbox: queue.Queue[Message] = queue.Queue()
     redact = Redactor(settings.secrets)
-    processes = [CameraProcess(name, settings, inbox, redact) for name in settings.cameras]
+    processes = {name: CameraProcess(name, settings, inbox, redact) for name in settings.cameras}
+    limit_s = limit_s or _CHECK_S + max(
+        c.open_timeout_s + c.read_timeout_s for c in settings.cameras.values()
+    )
+    ends_s = time.monotonic() + limit_s
     found: dict[str, Any] = {}
+    waiting = set(processes)
     try:
-        for process in processes:
-            process.start(check=True)
-        running = len(processes)
-        while running:
-            name, message = inbox.get()
+        for name, process in processes.items():
+            try:
+                process.start(check=True)
+            except OSError as error:
+                found[name] = {"reason": f"its process cannot be started: {error.strerror or error}"}
+                waiting.discard(name)
+        while waiting:
+            name, message = inbox.get(timeout=max(ends_s - time.monotonic(), 0.0))
             if isinstance(message, Exit):
-                running -= 1
+                waiting.discard(name)
+                found.setdefault(name, {"reason": f"its process broke down ({message.said})"})
             elif message["type"] == "check" or message.get("state") == "failed":
                 found[name] = message
+    except queue.Empty:
+        found |= {name: {"reason": f"no answer within {limit_s:g} s"} for name in waiting - set(found)}
     finally:
-        for process in processes:
+        for process in processes.values():
             process.kill()
     for name in settings.cameras:
-        print(redact(_line(name, found.get(name, {"reason": "its process broke down; -v says more"}))))
+        print(redact(_line(name, found[name])))
     sys.stdout.flush()
-    return int(not all(found.get(name, {}).get("ok") for name in settings.cameras))
+    return int(not all(found[name].get("ok") for name in settings.cameras))
 
 
 def _line(name: str, found: dict[str, Any]) -> str:

@@ -60,9 +60,10 @@ class Fleet:
                 state.gauges, state.heard_s = record, now_s
 
     def note_start(self, camera: str) -> None:
-        """A process was started."""
+        """A process is about to be started."""
         with self._lock:
-            self._cameras[camera].heard_s = time.monotonic()
+            state = self._cameras[camera]
+            state.state, state.heard_s = "starting", time.monotonic()
 
     def note_death(self, camera: str) -> Mapping[str, Any]:
         """A process has died; gives its last gauges and keeps their sums."""

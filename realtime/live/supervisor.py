@@ -6,13 +6,13 @@ import logging
 import queue
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 from realtime.errors import OutputError
-from realtime.live.camera_process import CameraProcess, Exit, Message
+from realtime.live.camera_process import RENEW, CameraProcess, Exit, Message
 from realtime.live.fleet import Fleet
 from realtime.live.records import of_camera, status_record
 from realtime.live.settings import LiveSettings
@@ -29,6 +29,8 @@ _GRACE_S = 15.0
 _SILENCE_S = 120.0
 """A process that says nothing for so long hangs; on a busy machine its start alone may take a minute."""
 _OUTLET_GRACE_S = 5.0
+_INBOX = 10_000
+"""Messages that may wait; then the cameras' processes wait too."""
 _RESTART_S, _RESTART_MAX_S = 1.0, 30.0
 _STEADY_S = 60.0
 _FREE_TEXT = frozenset({"source", "reason", "warning", "notes"})
@@ -43,49 +45,77 @@ class Supervisor:
         self._settings, self._outlets = settings, outlets
         self.fleet = Fleet(settings.cameras)
         self._redact = Redactor(settings.secrets)
-        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._inbox: queue.Queue[Message] = queue.Queue(_INBOX)
         self._processes = {
             name: CameraProcess(name, settings, self._inbox, self._redact) for name in settings.cameras
         }
         self._ends_s = None if seconds is None else time.monotonic() + seconds
         self._alive: set[str] = set()
-        self._due: dict[str, float] = {}
+        self._due = dict.fromkeys(settings.cameras, 0.0)
+        """When to start the camera's process, on the monotonic clock."""
+        self._attempts = dict.fromkeys(settings.cameras, 0)
         self._deaths = dict.fromkeys(settings.cameras, 0)
         self._summed: set[str] = set()
         self._failed = False
+        self._asked = 0
         self._stopping_s: float | None = None
 
     def run(self) -> int:
         """Run to the end; gives the exit code: 1 where a camera failed for good."""
-        with _opened(self._outlets), self._signals():
+        with self._signals(), _opened(self._outlets):
+            try:
+                self._go_on()
+            finally:
+                self._kill()
             for name in self._processes:
-                self._start(name)
-            while self._alive or self._due:
-                self._take()
-                self._start_due()
-                self._mind_outlets()
-                self._mind_the_silent()
-                self._mind_the_end()
+                if name not in self._summed:
+                    self._sum_up(name, "ended before its process was started")
         if any(outlet.is_broken for outlet in self._outlets) and len(self._outlets) == 1:
             raise OutputError("the reader of the output has gone") from BrokenPipeError()
         return int(self._failed)
 
     def stop(self) -> None:
-        """Let every camera finish; asked for again, end them at once."""
-        if self._stopping_s is None:
+        """Let every camera finish; asked for again, end them at once. From any thread, or a signal's handler:
+        it takes no lock and changes nothing but a count."""
+        self._asked += 1
+
+    def _go_on(self) -> None:
+        while self._alive or self._due:
+            self._heed()
+            self._start_due()
+            self._take()
+            self._mind_outlets()
+            self._mind_the_silent()
+            self._mind_the_end()
+
+    def _heed(self) -> None:
+        """Do as `stop` was asked."""
+        if self._asked and self._stopping_s is None:
             self._stopping_s = time.monotonic()
             self._due.clear()
-            for process in self._processes.values():
-                process.stop()
-        else:
+            for name in self._alive:
+                self._processes[name].stop()
+        if self._asked > 1:
             self._kill()
+
+    def _start_due(self) -> None:
+        now_s = time.monotonic()
+        for name in [name for name, due_s in self._due.items() if due_s <= now_s]:
+            if self._asked:
+                return
+            del self._due[name]
+            self._start(name)
 
     def _start(self, name: str) -> None:
         remaining_s = None if self._ends_s is None else max(self._ends_s - time.monotonic(), 0.1)
-        self._alive.add(name)
-        self._summed.discard(name)
         self.fleet.note_start(name)
-        self._processes[name].start(seconds=remaining_s)
+        try:
+            self._processes[name].start(seconds=remaining_s, attempt=self._attempts[name])
+        except OSError as error:
+            self._again(name, f"its process cannot be started: {error.strerror or error}", 0.0)
+        else:
+            self._alive.add(name)
+            self._summed.discard(name)
 
     def _take(self) -> None:
         try:
@@ -116,26 +146,36 @@ class Supervisor:
     def _bury(self, name: str, end: Exit) -> None:
         """A process has ended: as it should, for good, or by a fault, after which it is started again."""
         self._alive.discard(name)
-        if end.code in (0, 1, 2) and (name in self._summed or end.code):
-            self._failed |= end.code != 0
+        if end.code == 0 and name in self._summed:
+            return
+        if end.code in (1, 2) and self.fleet.states()[name].state == "failed":
+            self._failed = True
             if name not in self._summed:
                 self._sum_up(name, "the camera could not be started")
             return
-        why = f"its process was killed by signal {-end.code}" if end.code < 0 else "its process broke down"
-        self._sum_up(name, why)
+        self._again(name, _why(end), end.lived_s)
+
+    def _again(self, name: str, why: str, lived_s: float) -> None:
+        """Start a process again, after a while."""
+        last = self.fleet.note_death(name)
+        self._attempts[name] = int(last.get("attempt", 0))
+        if name not in self._summed:
+            self._sum_up(name, why, last)
         if self._stopping_s is not None:
             return
-        self._deaths[name] = 1 if end.lived_s > _STEADY_S else self._deaths[name] + 1
-        wait_s = min(_RESTART_S * 2.0 ** (self._deaths[name] - 1), _RESTART_MAX_S)
+        self._deaths[name] = 1 if lived_s > _STEADY_S else self._deaths[name] + 1
+        wait_s = min(_RESTART_S * 2.0 ** min(self._deaths[name] - 1, 16), _RESTART_MAX_S)
         self._due[name] = time.monotonic() + wait_s
         status = StreamStatus(
             "reconnecting", f"{why}; it is started again", attempt=self._deaths[name], wait_s=wait_s
         )
-        self._tell(name, status)
+        record = of_camera(status_record(status), name, time.time())
+        self.fleet.note(name, record)
+        self._publish(record)
 
-    def _sum_up(self, name: str, why: str) -> None:
-        """The summary that a process could not write itself, up to the last second of which is known."""
-        last = self.fleet.note_death(name)
+    def _sum_up(self, name: str, why: str, last: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """The summary that a process could not write itself. `last`: what is known of its counts."""
+        self._summed.add(name)
         record = {
             "type": "summary",
             "frames": last.get("frames", 0),
@@ -148,21 +188,9 @@ class Supervisor:
         }
         self._publish(of_camera(record, name, time.time()))
 
-    def _tell(self, name: str, status: StreamStatus) -> None:
-        record = of_camera(status_record(status), name, time.time())
-        self.fleet.note(name, record)
-        self._publish(record)
-
-    def _start_due(self) -> None:
-        now_s = time.monotonic()
-        for name in [name for name, due_s in self._due.items() if due_s <= now_s]:
-            del self._due[name]
-            if self._ends_s is None or now_s < self._ends_s:
-                self._start(name)
-
     def _mind_outlets(self) -> None:
         """Without anybody who listens there is no use in going on."""
-        if self._stopping_s is None and self._outlets and all(o.is_broken for o in self._outlets):
+        if not self._asked and self._outlets and all(o.is_broken for o in self._outlets):
             self.stop()
 
     def _mind_the_silent(self) -> None:
@@ -175,6 +203,8 @@ class Supervisor:
     def _mind_the_end(self) -> None:
         """Processes end themselves when their time is over; one that does not is ended."""
         now_s = time.monotonic()
+        if self._ends_s is not None and now_s > self._ends_s:
+            self._due.clear()
         late = self._ends_s is not None and now_s > self._ends_s + 2 * _GRACE_S
         if late or (self._stopping_s is not None and now_s > self._stopping_s + _GRACE_S):
             self._kill()
@@ -185,7 +215,7 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the run in order; no process outlives the block."""
+        """SIGINT and SIGTERM end the run in order."""
 
         def handle(number: int, frame: FrameType | None) -> None:
             self.stop()
@@ -194,7 +224,6 @@ class Supervisor:
         try:
             yield
         finally:
-            self._kill()
             for number, action in before.items():
                 signal.signal(number, action)
 
@@ -211,6 +240,14 @@ def _opened(outlets: Sequence[Outlet]) -> Iterator[None]:
         deadline_s = time.monotonic() + _OUTLET_GRACE_S
         for outlet in opened:
             outlet.close(max(deadline_s - time.monotonic(), 0.5))
+
+
+def _why(end: Exit) -> str:
+    if end.code < 0:
+        return f"its process was killed by signal {-end.code}"
+    if end.code == RENEW:
+        return "its process had to give way"
+    return f"its process broke down ({end.said})" if end.said else "its process broke down"
 
 
 def _say(record: Record) -> None:

@@ -1,6 +1,7 @@
 """The process of one camera: settings come as a line on standard input, records go to standard output.
 
-It stops when its input ends: so no camera outlives its supervisor.
+It stops when its input ends: so no camera outlives its supervisor. A signal from anybody else makes it finish
+and ask for a successor.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import Any, BinaryIO
 from realtime.config import build, parse_config
 from realtime.errors import GlimpseError
 from realtime.live.camera import open_live
+from realtime.live.camera_process import RENEW
 from realtime.live.camera_sink import CameraSink
 from realtime.live.check import check
 from realtime.live.records import of_camera
 from realtime.live.settings import CameraSettings
 from realtime.sinks.records import Record, to_line
-from realtime.sources.live import HungReaders, LiveSource, StreamStatus
+from realtime.sources.live import LiveSource, StreamStatus
 from realtime.types import ModelInfo, RunSummary
 
 CRASHED = 70
@@ -46,24 +48,46 @@ class Lines:
             os._exit(CRASHED)
 
 
+class Stop:
+    """Why to end: `told` by the supervisor, or `signalled` by somebody else."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.told = self.signalled = False
+
+    def watch(self) -> None:
+        """From now on, the end of the input and SIGTERM set the event."""
+        out_fd, in_fd = os.pipe()
+        # a handler runs between any two steps of the main thread: it must take no lock, not even an event's
+        signal.signal(signal.SIGTERM, lambda *_: os.write(in_fd, b"x"))
+        for action in (self._await_end, self._await_signal):
+            threading.Thread(target=action, args=(out_fd,), daemon=True).start()
+
+    def _await_end(self, _: int) -> None:
+        sys.stdin.buffer.read(1)
+        self.told = True
+        self.event.set()
+
+    def _await_signal(self, fd: int) -> None:
+        os.read(fd, 1)
+        self.signalled = True
+        self.event.set()
+
+
 def main() -> int:
     """Run one camera; gives the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when to stop
     lines = Lines(_own_stdout())
     job = json.loads(sys.stdin.buffer.readline())
-    name = job["camera"]
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_watch_input, args=(stop,), daemon=True).start()
+    name, stop = job["camera"], Stop()
+    stop.watch()
     try:
         camera = build(CameraSettings, job["settings"], name)
         if job["check"]:
-            lines.send(of_camera(check(camera, stop), name, time.time()))
+            lines.send(of_camera(check(camera, stop.event), name, time.time()))
             return 0
-        return run_camera(name, camera, job, lines.send, stop)
-    except HungReaders:
-        traceback.print_exc()
-        return CRASHED
+        code = run_camera(name, camera, job, lines.send, stop.event)
+        return RENEW if stop.signalled and not stop.told else code
     except GlimpseError as error:
         failure = {"type": "status", "state": "failed", "reason": " ".join(str(error).split())}
         lines.send(of_camera(failure, name, time.time()))
@@ -97,10 +121,10 @@ def run_camera(
 
         def tell(status: StreamStatus) -> None:
             sink.tell(status)
-            if status.state in ("stalled", "reconnecting") and not status.warning:
-                write_decided(sink, pipeline, pipeline.flush())  # nothing spans a hole
+            if not status.warning:
+                write_decided(sink, pipeline, pipeline.flush())  # nothing spans a hole, or a change
 
-        with open_live(camera, tell, stop, seconds=job["seconds"]) as source:
+        with open_live(camera, tell, stop, seconds=job["seconds"], attempt=job["attempt"]) as source:
             sink.source = source
             threading.Thread(target=_report, args=(sink, source, emit, name), daemon=True).start()
             if source.connect():
@@ -108,7 +132,7 @@ def run_camera(
             else:
                 sink.close(RunSummary(0, 0, 0, notes=source.notes))
             emit(of_camera(_gauges(sink, source), name, time.time()))
-            return 1 if source.state == "failed" else 0
+            return RENEW if source.is_clogged else 1 if source.state == "failed" else 0
 
 
 def _report(sink: CameraSink, source: LiveSource, emit: Callable[[Record], object], name: str) -> None:
@@ -125,13 +149,9 @@ def _gauges(sink: CameraSink, source: LiveSource) -> Record:
         "gap_s": round(source.gap_s, 3),
         "waiting_s": round(source.waiting_s, 3),
         "idle_s": round(source.idle_s, 3),
+        "attempt": source.attempt,
         "cpu_s": round(time.process_time(), 3),
     }
-
-
-def _watch_input(stop: threading.Event) -> None:
-    sys.stdin.buffer.read(1)
-    stop.set()
 
 
 def _own_stdout() -> BinaryIO:

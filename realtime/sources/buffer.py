@@ -7,6 +7,7 @@ import time
 from collections import deque
 
 from realtime.sources.feed import Shot
+from realtime.types import U8
 
 MAX_BYTES = 256 * 2**20
 
@@ -49,11 +50,14 @@ class ShotBuffer:
             self._changed.notify_all()
             return shot
 
-    def wait(self, timeout_s: float) -> bool:
-        """Whether a picture waits, now or in time."""
+    def first_picture(self, timeout_s: float) -> U8 | None:
+        """The oldest picture that waits and could be decoded; None where there is none in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._shots or self._ended, timeout_s)
-            return bool(self._shots)
+            self._changed.wait_for(lambda: self._decoded() is not None or self._ended, timeout_s)
+            return self._decoded()
+
+    def _decoded(self) -> U8 | None:
+        return next((shot.image for shot in self._shots if shot.image is not None), None)
 
     def end(self) -> None:
         """Nothing more will be put in."""

@@ -1,11 +1,11 @@
-"""One connection to a camera, a network stream or a file played at its own pace."""
+"""One connection to a camera, or a file played at its own pace; for a URL see `realtime.sources.stream`."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,21 +13,17 @@ from typing import Protocol
 import cv2
 
 from realtime.errors import SourceError
-from realtime.redaction import without_credentials
 from realtime.sources.common import DEFAULT_FPS, Capture, as_bgr8, check_size, is_sane_fps, quiet
 from realtime.types import U8, Frame, FrameSource, readonly
 
 _MAX_MISSES = 25
-_MAX_MISSING_S = 2.0
-_FPS_OF_BARE_JPEG = 25.0
+"""Pictures in a row that a driver may fail to deliver."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedInfo:
     """What a connection shows."""
 
-    width: int
-    height: int
     fps: float
     """As stated, or assumed where `notes` say so."""
     finite: bool = False
@@ -64,103 +60,54 @@ class Feed(Protocol):
         """Let go; safe to call twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedOptions:
-    """How to connect."""
-
-    open_timeout_s: float = 8.0
-    read_timeout_s: float = 5.0
-    fps: float | None = None
-    """Rate to ask a camera for."""
+def _open_device(device: int) -> Capture:
+    capture: Capture = cv2.VideoCapture(device, cv2.CAP_ANY)
+    return capture
 
 
-class CaptureFeed:
-    """A device number or a URL that OpenCV opens.
+class DeviceFeed:
+    """A camera attached to this machine, by its number; it has no time stamps."""
 
-    The stamps of FFmpeg are believed but for bare JPEG pictures over HTTP, which carry none: FFmpeg counts
-    them at 25 a second whatever their rate, and that is how they are known. A device has no stamps.
-
-    A change of the picture's size inside a connection is not visible through OpenCV, which goes on at the
-    first size: to the route the face jumps, and what was going on ends. A new connection has its own size.
-    """
-
-    def __init__(self, target: int | str, options: FeedOptions) -> None:
-        self._target, self._options = target, options
-        self._name = f"camera:{target}" if isinstance(target, int) else without_credentials(target)
+    def __init__(
+        self, device: int, fps: float | None = None, *, opener: Callable[[int], Capture] = _open_device
+    ) -> None:
+        """`fps`: rate to ask the driver for. `opener` is replaceable."""
+        self._device, self._fps, self._opener = device, fps, opener
+        self._name = f"camera:{device}"
         self._capture: Capture | None = None
-        self._stamped = False
         self._number = -1
 
     def open(self) -> FeedInfo:
-        with quiet():
-            self._capture = capture = self._open()
+        try:
+            with quiet():
+                self._capture = capture = self._opener(self._device)
+        except cv2.error as error:
+            raise SourceError(f"{self._name}: cannot be opened") from error
         if not capture.isOpened():
-            raise SourceError(f"{self._name}: cannot be opened")
-        if isinstance(self._target, int) and self._options.fps is not None:
-            capture.set(cv2.CAP_PROP_FPS, self._options.fps)
-        width, height = (int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        check_size(self._name, width, height)
-        finite = self._is_finite(capture)
+            raise SourceError(f"{self._name}: there is no such camera, or it may not be used")
+        if self._fps is not None:
+            capture.set(cv2.CAP_PROP_FPS, self._fps)
         stated = float(capture.get(cv2.CAP_PROP_FPS))
-        bare = not finite and stated == _FPS_OF_BARE_JPEG and self._is_jpeg_over_http(capture)
-        self._stamped = not isinstance(self._target, int) and not bare
-        rate = stated if is_sane_fps(stated) else self._options.fps or DEFAULT_FPS
+        rate = stated if is_sane_fps(stated) else self._fps or DEFAULT_FPS
         notes = () if rate == stated else (f"states no frame rate; {rate:g} per second assumed",)
-        return FeedInfo(width, height, rate, finite, notes)
+        return FeedInfo(rate, notes=notes)
 
     def read(self) -> Shot | None:
         capture = self._capture
-        if capture is None or not self._advance(capture):
+        if capture is None or not any(capture.grab() for _ in range(_MAX_MISSES)):
             return None
         arrival_s, wall_s = time.monotonic(), time.time()
-        stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 if self._stamped else math.nan
         ok, raw = capture.retrieve()
         image = as_bgr8(raw) if ok else None
+        if image is not None:
+            check_size(self._name, image.shape[1], image.shape[0])
         self._number += 1
-        return Shot(self._number, arrival_s, wall_s, stamp_s, None if image is None else readonly(image))
+        return Shot(self._number, arrival_s, wall_s, math.nan, None if image is None else readonly(image))
 
     def close(self) -> None:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-    def _open(self) -> Capture:
-        limits = [
-            *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(1000 * self._options.open_timeout_s)),
-            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(1000 * self._options.read_timeout_s)),
-            *(cv2.CAP_PROP_N_THREADS, 1),  # several decode several pictures at once, and deliver them later
-        ]
-        try:
-            capture: Capture
-            if isinstance(self._target, int):
-                capture = cv2.VideoCapture(self._target, cv2.CAP_ANY)
-            else:
-                capture = cv2.VideoCapture(self._target, cv2.CAP_FFMPEG, limits)
-        except cv2.error as error:
-            raise SourceError(f"{self._name}: cannot be opened") from error
-        return capture
-
-    def _advance(self, capture: Capture) -> bool:
-        """Decode the next picture; damaged ones are passed over, within limits."""
-        started_s = time.monotonic()
-        for _ in range(_MAX_MISSES):
-            if capture.grab():
-                return True
-            if time.monotonic() - started_s > _MAX_MISSING_S:
-                break
-        return False
-
-    def _is_finite(self, capture: Capture) -> bool:
-        """Whether this is a file behind HTTP; RTSP servers state a length for what they play live too."""
-        if isinstance(self._target, int) or not self._target.lower().startswith(("http:", "https:", "ftp:")):
-            return False
-        count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        return math.isfinite(count) and 0 < count < 1e9
-
-    def _is_jpeg_over_http(self, capture: Capture) -> bool:
-        code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(8, "little", signed=True)[:4]
-        scheme = str(self._target).split("://", 1)[0].lower()
-        return code.upper() == b"MJPG" and scheme in ("http", "https", "tcp")
 
 
 class FileFeed:
@@ -179,7 +126,7 @@ class FileFeed:
         info = self._source.info
         self._frames = iter(self._source)
         self._started_s = time.monotonic()
-        return FeedInfo(info.width, info.height, info.fps, True, info.notes)
+        return FeedInfo(info.fps, True, info.notes)
 
     def read(self) -> Shot | None:
         item = next(self._frames, None) if self._frames is not None else None

@@ -6,15 +6,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from realtime.errors import SourceError
-from realtime.sources.feed import Feed
+from realtime.sources.feed import Feed, Shot
 from realtime.sources.loss import LossWatch
 from realtime.sources.moments import FeedClock, Moment, Moments
 from realtime.sources.reader import Reader
-from realtime.types import Frame, StreamInfo, Unreadable
+from realtime.types import U8, Frame, StreamInfo, Unreadable
 
 State = Literal["starting", "running", "stalled", "reconnecting", "ended", "failed"]
 
@@ -24,19 +23,15 @@ _GRACE_S = 1.0
 _STEADY_S = 10.0
 
 
-class HungReaders(SourceError):
-    """So many connections hang for ever that only a new process gets rid of them."""
-
-
 @dataclass(frozen=True, slots=True)
 class LivePolicy:
     """When to worry, when to give up."""
 
     stall_s: float = 2.0
-    """Silence after which a stream counts as stalled."""
+    """Time without a picture that can be decoded after which a stream counts as stalled."""
     open_timeout_s: float = 8.0
     read_timeout_s: float = 5.0
-    """Silence after which the connection is given up."""
+    """Time without a picture that can be decoded after which the connection is given up."""
     buffer_s: float = 1.0
     """Time of pictures that may wait before the oldest are dropped."""
     backoff_s: float = 0.5
@@ -72,7 +67,8 @@ class LiveSource:
 
     `on_status` is told every change of state in the thread that iterates, between two frames. Frames
     that were dropped because the route was too slow are `Unreadable("dropped")`, and counted in the
-    index. Iteration ends when the stream does, when `stop` is set or when the time is over.
+    index. Iteration ends when the stream does, when `stop` is set, when the time is over, or when so many
+    connections hang that only a new process gets rid of them (`is_clogged`).
     """
 
     def __init__(
@@ -83,10 +79,12 @@ class LiveSource:
         on_status: Callable[[StreamStatus], object],
         *,
         stop: threading.Event | None = None,
+        attempt: int = 0,
         seed: int | None = None,
     ) -> None:
         """`name`: to report, without credentials. `connect`: gives a new, unopened connection. `stop`: set
-        from any thread, it ends the stream soon. `seed`: of the jitter."""
+        from any thread, it ends the stream soon. `attempt`: how many failed in a row before. `seed`: of the
+        jitter."""
         self._name, self._connect, self._policy, self._tell = name, connect, policy, on_status
         self._random = random.Random(seed)
         self._stop = threading.Event() if stop is None else stop
@@ -97,7 +95,8 @@ class LiveSource:
         self._info: StreamInfo | None = None
         self._state: State = "starting"
         self._index = 0
-        self._attempt = 0
+        self.attempt = attempt
+        """Attempts in a row that have failed."""
         self._silent_since_s: float | None = None
         self._watch = LossWatch()
         self.reconnects = 0
@@ -127,6 +126,11 @@ class LiveSource:
     def moment(self, index: int) -> Moment | None:
         """When frame `index` was captured; None where that is not known any more."""
         return self._moments.at(index)
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so many connections hang that a new process has to go on."""
+        return len(self._hung) > MAX_HUNG
 
     @property
     def waiting_s(self) -> float:
@@ -162,8 +166,9 @@ class LiveSource:
             self._reader = Reader(
                 self._connect(), span_s=self._policy.buffer_s, lossless=self._policy.lossless
             )
-            if self._has_begun(self._reader):
-                self._run(self._reader)
+            first = self._first_picture(self._reader)
+            if first is not None:
+                self._run(self._reader, first)
                 return True
             if self._is_over():
                 break
@@ -177,28 +182,30 @@ class LiveSource:
         self._change(StreamStatus("ended", self._why_over()))
         return False
 
-    def _has_begun(self, reader: Reader) -> bool:
+    def _first_picture(self, reader: Reader) -> U8 | None:
+        """What a connection shows; None where nothing that can be decoded comes in time."""
         patience_s = self._policy.open_timeout_s + self._policy.read_timeout_s + _GRACE_S
         while not self._is_over() and time.monotonic() - reader.started_s < patience_s:
-            if reader.buffer.wait(_TICK_S):
-                return True
-            if reader.buffer.is_over:
-                return False
-        return False
+            image = reader.buffer.first_picture(_TICK_S)
+            if image is not None or reader.buffer.is_over:
+                return image
+        return None
 
     def _retry(self, reason: str) -> bool:
         """Give the connection up and pause; False where that was the last attempt."""
         self._let_go()
-        self._attempt += 1
-        if self._policy.retries is not None and self._attempt > self._policy.retries:
-            self._change(StreamStatus("failed", reason, attempt=self._attempt))
+        self.attempt += 1
+        if self._policy.retries is not None and self.attempt > self._policy.retries:
+            self._change(StreamStatus("failed", reason, attempt=self.attempt))
             return False
-        wait_s = min(self._policy.backoff_s * 2.0 ** min(self._attempt - 1, 16), self._policy.backoff_max_s)
+        wait_s = min(self._policy.backoff_s * 2.0 ** min(self.attempt - 1, 16), self._policy.backoff_max_s)
         wait_s *= self._random.uniform(0.5, 1.0)
-        status = StreamStatus("reconnecting", reason, attempt=self._attempt, wait_s=wait_s)
-        is_power_of_two = self._attempt & (self._attempt - 1) == 0
+        status = StreamStatus("reconnecting", reason, attempt=self.attempt, wait_s=wait_s)
+        is_power_of_two = self.attempt & (self.attempt - 1) == 0
         if self._state != "reconnecting" or is_power_of_two:  # an outage may be long
             self._change(status)
+        if self.is_clogged:
+            return False
         remaining_s = self._remaining_s()
         self._stop.wait(wait_s if remaining_s is None else min(wait_s, max(remaining_s, 0.0)))
         return True
@@ -207,15 +214,14 @@ class LiveSource:
         assert self._reader is not None
         self._reader.abandon()
         self._hung = [reader for reader in (*self._hung, self._reader) if reader.is_alive]
-        if len(self._hung) > MAX_HUNG:
-            raise HungReaders(f"{self._name}: {len(self._hung)} connections hang")
 
-    def _run(self, reader: Reader) -> None:
+    def _run(self, reader: Reader, picture: U8) -> None:
         """A connection delivers: from here on it is the stream."""
         seen = reader.info
         assert seen is not None
         first = self._info is None
-        self._info = StreamInfo(self._name, seen.width, seen.height, seen.fps, None, seen.notes)
+        height, width = picture.shape[:2]
+        self._info = StreamInfo(self._name, width, height, seen.fps, None, seen.notes)
         self._clock.begin(recorded=seen.finite)
         self._moments.begin()
         self._connected_s = time.monotonic()
@@ -230,34 +236,51 @@ class LiveSource:
         """The frames of one connection."""
         reader = self._reader
         assert reader is not None
-        heard_s, expected = time.monotonic(), 0
+        self._heard_s, expected = time.monotonic(), 0
         while not self._is_over():
             shot = reader.buffer.take(_TICK_S)
-            silent_s = time.monotonic() - heard_s
-            if shot is None:
-                if reader.buffer.is_over or silent_s > self._policy.read_timeout_s + _GRACE_S:
-                    break
-                if silent_s > self._policy.stall_s and self._state == "running":
-                    self._change(StreamStatus("stalled", f"no picture for {silent_s:.1f} s"))
+            if shot is not None:
+                for _ in range(shot.number - expected):
+                    yield Unreadable(self._next_index(), "dropped")
+                self._warn_of_loss(shot.number - expected)
+                expected = shot.number + 1
+            if shot is not None and shot.image is not None:
+                yield self._frame(shot, shot.image)
                 continue
-            if self._state == "stalled":
-                self.gap_s += silent_s
-                self._change(StreamStatus("running", info=self._info, gap_s=silent_s))
-            heard_s = time.monotonic()
-            if heard_s - self._connected_s > _STEADY_S:
-                self._attempt = 0
-            for _ in range(shot.number - expected):
-                yield Unreadable(self._next_index(), "dropped")
-            self._warn_of_loss(shot.number - expected, heard_s)
-            expected = shot.number + 1
-            index = self._next_index()
-            if shot.image is None:
-                yield Unreadable(index, "undecodable")
-            else:
-                time_s = self._clock.stamp(shot)
-                self._moments.add(index, time_s, shot)
-                yield Frame(index, time_s, shot.image)
-        self._silent_since_s = heard_s
+            if shot is not None:
+                yield Unreadable(self._next_index(), "undecodable")
+            if self._is_lost(reader, "no picture" if shot is None else "nothing that can be decoded"):
+                break
+        self._silent_since_s = self._heard_s
+
+    def _frame(self, shot: Shot, image: U8) -> Frame:
+        """The next picture, and what it says about the state of the stream."""
+        now_s = time.monotonic()
+        if self._state == "stalled":
+            gap_s = now_s - self._heard_s
+            self.gap_s += gap_s
+            self._change(StreamStatus("running", info=self._info, gap_s=gap_s))
+        self._heard_s = now_s
+        if now_s - self._connected_s > _STEADY_S:
+            self.attempt = 0
+        height, width = image.shape[:2]
+        before = self.info
+        if (width, height) != (before.width, before.height):
+            self._info = replace(before, width=width, height=height)
+            reason = f"the picture has changed from {before.width}×{before.height}"
+            self._change(StreamStatus("running", reason, self._info))
+        index, time_s = self._next_index(), self._clock.stamp(shot)
+        self._moments.add(index, time_s, shot)
+        return Frame(index, time_s, image)
+
+    def _is_lost(self, reader: Reader, what: str) -> bool:
+        """Without a picture: whether the connection is over or has to be given up."""
+        silent_s = time.monotonic() - self._heard_s
+        if reader.buffer.is_over or silent_s > self._policy.read_timeout_s + _GRACE_S:
+            return True
+        if silent_s > self._policy.stall_s and self._state == "running":
+            self._change(StreamStatus("stalled", f"{what} for {silent_s:.1f} s"))
+        return False
 
     def _finish(self) -> bool:
         """After a connection's last frame: whether that was all."""
@@ -267,6 +290,8 @@ class LiveSource:
             self._change(StreamStatus("ended", self._why_over()))
         elif reader.buffer.is_over and reader.error is None and info is not None and info.finite:
             self._change(StreamStatus("ended", "the recording is over"))
+        elif info is not None and info.finite:  # from its start again, all would come twice
+            self._change(StreamStatus("failed", reader.error or "delivers no pictures"))
         elif self._policy.retries == 0:
             self._change(StreamStatus("ended", reader.error or "the stream ended"))
         else:
@@ -275,8 +300,8 @@ class LiveSource:
         reader.abandon()
         return True
 
-    def _warn_of_loss(self, dropped: int, now_s: float) -> None:
-        warning = self._watch.push(now_s, dropped)
+    def _warn_of_loss(self, dropped: int) -> None:
+        warning = self._watch.push(time.monotonic(), dropped)
         if warning:
             self._tell(StreamStatus(self._state, warning=warning))
 

@@ -11,6 +11,7 @@ from realtime.sources.clock import MAX_GAP_S
 from realtime.sources.feed import Shot
 
 _KEPT_S = 30.0
+_WINDOW_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +66,30 @@ class FeedClock:
 class Moments:
     """The moments of the last 30 s of frames.
 
-    A frame cannot have been captured after it arrived; within a connection the one that was under way
-    the shortest tells how stream time lies on the machine's clock.
+    A frame cannot have been captured after it arrived; the one of the last 10 s that was under way the
+    shortest tells how stream time lies on the machine's clock. That is the clock filter of NTP (RFC 5905,
+    section 10: the sample of least delay among the last few counts). Over 10 s a clock that is wrong
+    by 1e-4, which is much for a quartz, is off by 1 ms.
     """
 
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque()
-        self.begin()
+        self._delays: deque[tuple[float, float]] = deque()
+        """Arrival, and arrival minus stream time, of those that no later one has undercut."""
 
     def begin(self) -> None:
         """A new connection."""
-        self._zero_s = math.inf
+        self._delays.clear()
 
     def add(self, index: int, time_s: float, shot: Shot) -> None:
         """Take the next frame."""
-        self._zero_s = min(self._zero_s, shot.arrival_s - time_s)
-        monotonic_s = self._zero_s + time_s
+        delay_s = shot.arrival_s - time_s
+        while self._delays and self._delays[-1][1] >= delay_s:
+            self._delays.pop()
+        self._delays.append((shot.arrival_s, delay_s))
+        while shot.arrival_s - self._delays[0][0] > _WINDOW_S:
+            self._delays.popleft()
+        monotonic_s = self._delays[0][1] + time_s
         self._moments.append(Moment(index, monotonic_s, shot.wall_s + monotonic_s - shot.arrival_s))
         while monotonic_s - self._moments[0].monotonic_s > _KEPT_S:
             self._moments.popleft()

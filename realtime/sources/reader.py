@@ -9,13 +9,39 @@ from typing import Literal
 
 from realtime.errors import GlimpseError
 from realtime.sources.buffer import ShotBuffer
-from realtime.sources.feed import Feed, FeedInfo
+from realtime.sources.feed import Feed, FeedInfo, Shot
 
 _AHEAD = 0.8
 """Share of the buffer's span by which stamps may run ahead of the clock before the reader waits."""
-_LONGEST_WAIT_S = 10.0
+_LEAP_S = 0.25
+"""A longer step between two stamps, or one backwards, says nothing about how far the feed is ahead."""
 _DRIFT_S = 3e-5
 """By this much the reference may follow per picture: clocks of cameras drift by less."""
+
+
+class Pace:
+    """How far the stamps of a feed run ahead of the clock: pictures that come in bursts are ahead.
+
+    A leap of the stamps is no burst: it leaves what is ahead as it was.
+    """
+
+    def __init__(self) -> None:
+        self._last_s: float | None = None
+        self._lead_s = 0.0
+        """Stamp minus arrival where nothing is ahead."""
+        self._ahead_s = 0.0
+
+    def ahead_s(self, shot: Shot) -> float:
+        """Take the next picture that has a stamp."""
+        lead_s = shot.stamp_s - shot.arrival_s
+        step_s = math.inf if self._last_s is None else shot.stamp_s - self._last_s
+        self._last_s = shot.stamp_s
+        if 0 < step_s <= _LEAP_S:
+            self._ahead_s = lead_s - self._lead_s
+            self._lead_s += math.copysign(_DRIFT_S, self._ahead_s)
+        else:
+            self._lead_s = lead_s - self._ahead_s
+        return self._ahead_s
 
 
 class Reader:
@@ -68,19 +94,11 @@ class Reader:
             self._feed.close()
 
     def _read(self) -> None:
-        first: tuple[float, float] | None = None
+        pace = Pace()
         while not self._abandoned.is_set():
             shot = self._feed.read()
             if shot is None:
                 return
             self.buffer.put(shot)
-            if self._lossless or not shot.stamp_s >= 0:
-                continue
-            if first is None:
-                first = (shot.arrival_s, shot.stamp_s)
-            ahead_s = (shot.stamp_s - first[1]) - (shot.arrival_s - first[0])
-            if abs(ahead_s) > _LONGEST_WAIT_S:
-                first = None
-                continue
-            first = (first[0] - math.copysign(_DRIFT_S, ahead_s), first[1])
-            self._abandoned.wait(max(ahead_s - _AHEAD * self._span_s, 0.0))
+            if not self._lossless and math.isfinite(shot.stamp_s):
+                self._abandoned.wait(max(pace.ahead_s(shot) - _AHEAD * self._span_s, 0.0))
