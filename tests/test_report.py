@@ -225,8 +225,9 @@ def test_action_units_verdict_and_model_card() -> None:
         assert html in page
 
 
-def test_the_page_stays_small(count: int = 40) -> None:
+def test_the_page_stays_small() -> None:
     """Ten minutes with 200 events stay below 10 MB; a fifth of that is tried."""
+    count = 40
     trace = make_trace(300 * count)
     units = {"action_units": dict.fromkeys(UNITS, 0.3), "sides": {}}
     events = [{**event(3 * number), **units} for number in range(count)]
