@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime import __version__, terminal
+from realtime.bench import command as bench_command
 from realtime.errors import GlimpseError, UsageError
 from realtime.live import command as live_command
 from realtime.route_options import add_route_options, with_options
@@ -38,6 +39,9 @@ def build_parser() -> terminal.Parser:
     live = commands.add_parser("live", help="analyse cameras and network streams while they run")
     live_command.add_arguments(live)
     live.set_defaults(command=live_command.run)
+    bench = commands.add_parser("bench", help="measure how fast the route is on this machine")
+    bench_command.add_arguments(bench)
+    bench.set_defaults(command=bench_command.run)
     return parser
 
 

@@ -1,0 +1,6 @@
+"""How fast the route is on this machine: `glimpse bench`.
+
+`command` starts one fresh process per stream and run (`fleet`, `worker`), which watches the very route
+of `glimpse process` or `glimpse live` from outside (`watch`, `stopwatch`). What the processes return is
+put together in `record` and shown by `table`. Nothing here runs, or costs anything, while nobody measures.
+"""

@@ -1,0 +1,60 @@
+"""Resident memory of this process, and whether it grows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_STATUS = Path("/proc/self/status")
+LEAST_FRAMES = 5000
+"""A slope needs so many: before, caches and allocators are still settling."""
+
+
+def resident_mb() -> float | None:
+    """Resident memory now, MB (2^20 bytes); None where this system does not tell."""
+    if _STATUS.exists():
+        return _status_mb("VmRSS")
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return float(psutil.Process().memory_info().rss / 2**20)
+
+
+def peak_mb() -> float | None:
+    """Largest resident memory since the process started, MB; None where this system does not tell."""
+    if _STATUS.exists():
+        return _status_mb("VmHWM")
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _status_mb(key: str) -> float | None:
+    for line in _STATUS.read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024.0
+    return None
+
+
+def slope(frames: Sequence[float], resident: Sequence[float]) -> dict[str, Any] | None:
+    """Growth in MB per 1000 frames, robustly (Theil 1950, Sen 1968), with its 95 % interval.
+
+    The first fifth is left out. None where less than `LEAST_FRAMES` were measured, or memory is unknown.
+    `is_zero` says whether zero lies in the interval.
+    """
+    from scipy.stats import theilslopes
+
+    if not frames or frames[-1] < LEAST_FRAMES or not all(resident):
+        return None
+    start = len(frames) // 5
+    x, y = np.asarray(frames[start:], np.float64), np.asarray(resident[start:], np.float64)
+    middle, _, low, high = (float(value) for value in theilslopes(y, x / 1000.0))
+    return {"mb_per_1000_frames": middle, "low": low, "high": high, "is_zero": low <= 0.0 <= high}

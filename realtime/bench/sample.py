@@ -1,0 +1,197 @@
+"""A stream of the benchmark's own: one face that breathes and sways, with micro-expressions, 640×480.
+
+The face is the public-domain portrait that scikit-image carries, enlarged to about 190 px. Now and then it
+lifts the mouth's corners or the brows by about 1 px for a quarter of a second. The stream ends as it begins,
+so that it can be repeated without a seam. It is encoded as H.264 where ffmpeg is installed, else as MPEG-4
+(part 2), which the OpenCV of pip can write: so decoding costs what it costs with a film.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime.errors import OutputError
+from realtime.types import F32, U8
+
+WIDTH, HEIGHT = 640, 480
+PERIOD_S = 6.0
+"""Length of the stream."""
+_SCALE = 2.1
+_CENTRE = (224.0, 128.0)
+_NOISE_SIGMA = 2.0
+_MARGIN = 24
+_Bump = tuple[float, float, float, float, float]
+"""x, y of the portrait, reach, and displacement to the right and down at its middle; pixels of the stream."""
+_SMILE: tuple[_Bump, ...] = (
+    (244.0, 141.0, 19.0, 0.9, -1.3),
+    (203.0, 139.0, 19.0, -0.9, -1.3),
+    (248.0, 126.0, 22.0, 0.4, -0.9),
+    (199.0, 124.0, 22.0, -0.4, -0.9),
+)
+_BROWS: tuple[_Bump, ...] = (
+    (234.0, 88.0, 24.0, 0.0, -0.9),
+    (255.0, 88.0, 24.0, 0.0, -0.9),
+    (216.0, 88.0, 24.0, 0.0, -0.9),
+    (198.0, 87.0, 24.0, 0.0, -0.9),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One micro-expression of the stream."""
+
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    bumps: tuple[_Bump, ...]
+
+    def level(self, time_s: float) -> float:
+        """Share of the whole movement, 0..1: it eases in and out (a raised cosine each)."""
+        if not self.onset_s < time_s < self.offset_s:
+            return 0.0
+        rising = time_s < self.apex_s
+        share = (
+            (time_s - self.onset_s) / (self.apex_s - self.onset_s)
+            if rising
+            else (self.offset_s - time_s) / (self.offset_s - self.apex_s)
+        )
+        return 0.5 - 0.5 * math.cos(math.pi * share)
+
+
+EXPRESSIONS = tuple(
+    Expression(onset_s, onset_s + rise_s, onset_s + 2.1 * rise_s, bumps)
+    for onset_s, rise_s, bumps in (
+        (0.70, 0.11, _SMILE),
+        (1.9, 0.14, _BROWS),
+        (3.2, 0.13, _SMILE),
+        (4.6, 0.12, _BROWS),
+    )
+)
+"""What the stream shows; the first one begins, and is over, within its first second."""
+
+
+def pictures(fps: float, *, seconds: float = PERIOD_S, seed: int = 0) -> Iterator[U8]:
+    """The frames, BGR uint8 (480, 640, 3)."""
+    rng = np.random.default_rng(seed)
+    portrait = _portrait()
+    noise = _NOISE_SIGMA * rng.standard_normal((HEIGHT + 64, WIDTH + 64, 3))
+    noise = np.asarray(np.rint(noise), dtype=np.int16)
+    for number in range(round(seconds * fps)):
+        time_s = number / fps
+        moved = _moved(portrait, time_s)
+        dy, dx = rng.integers(0, 64, 2)
+        grain = noise[dy : dy + HEIGHT, dx : dx + WIDTH]
+        yield np.asarray(cv2.add(moved, grain, dtype=cv2.CV_8U), dtype=np.uint8)
+
+
+def write_sample(folder: Path, fps: float) -> tuple[Path, str]:
+    """Write the stream into `folder`; gives the file and the name of its codec. Raises `OutputError`."""
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg:
+        path = folder / "sample.mp4"
+        if _write_h264(ffmpeg, path, fps):
+            return path, "H.264"
+    path = folder / "sample.avi"
+    _write_mpeg4(path, fps)
+    return path, "MPEG-4"
+
+
+def _portrait() -> U8:
+    """The enlarged portrait with a margin on every side, BGR."""
+    import skimage.data
+
+    photo = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])  # type: ignore[no-untyped-call]
+    matrix = np.array(
+        [
+            [_SCALE, 0.0, WIDTH / 2 + _MARGIN - _SCALE * _CENTRE[0]],
+            [0.0, _SCALE, HEIGHT / 2 + _MARGIN - _SCALE * _CENTRE[1]],
+        ]
+    )
+    size = (WIDTH + 2 * _MARGIN, HEIGHT + 2 * _MARGIN)
+    enlarged = cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(enlarged, dtype=np.uint8)
+
+
+def _moved(portrait: U8, time_s: float) -> U8:
+    face = portrait
+    for expression in EXPRESSIONS:
+        level = expression.level(time_s)
+        if level > 0.0:
+            face = _expressed(portrait, expression.bumps, level)
+    phase = 2.0 * math.pi * time_s / PERIOD_S
+    sway_x, sway_y = 2.5 * math.sin(phase) + 0.8 * math.sin(3 * phase), 1.2 * math.sin(2 * phase + 0.7)
+    breath = 0.6 * math.sin(2 * phase)
+    roll = math.radians(0.5) * math.sin(phase + 1.0)
+    c, s = math.cos(roll), math.sin(roll)
+    x, y = WIDTH / 2, HEIGHT / 2
+    shift = (
+        x + sway_x - c * (x + _MARGIN) + s * (y + _MARGIN),
+        y + sway_y + breath - s * (x + _MARGIN) - c * (y + _MARGIN),
+    )
+    matrix = np.array([[c, -s, shift[0]], [s, c, shift[1]]])
+    warped = cv2.warpAffine(
+        face, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(warped, dtype=np.uint8)
+
+
+def _expressed(portrait: U8, bumps: tuple[_Bump, ...], level: float) -> U8:
+    """The portrait with the skin moved (backward mapping: a pixel comes from where it was)."""
+    height, width = portrait.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    from_x, from_y = x.copy(), y.copy()
+    for at_x, at_y, reach, right, down in bumps:
+        weight = level * _bump(x, y, at_x, at_y, reach)
+        from_x -= right * weight
+        from_y -= down * weight
+    moved = cv2.remap(portrait, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, dtype=np.uint8)
+
+
+def _bump(x: F32, y: F32, at_x: float, at_y: float, reach: float) -> F32:
+    centre_x = _SCALE * (at_x - _CENTRE[0]) + WIDTH / 2 + _MARGIN
+    centre_y = _SCALE * (at_y - _CENTRE[1]) + HEIGHT / 2 + _MARGIN
+    squared = (x - centre_x) ** 2 + (y - centre_y) ** 2
+    return np.asarray(np.exp(-squared / np.float32(2.0 * reach**2)), dtype=np.float32)
+
+
+def _write_h264(ffmpeg: str, path: Path, fps: float) -> bool:
+    """Whether ffmpeg could write the file: some are built without x264."""
+    command = [
+        *(ffmpeg, "-y", "-loglevel", "quiet", "-f", "rawvideo", "-pix_fmt", "bgr24"),
+        *("-s", f"{WIDTH}x{HEIGHT}", "-r", f"{fps:g}", "-i", "-"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "14", "-pix_fmt", "yuv420p", os.fspath(path)),
+    ]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    assert process.stdin is not None
+    try:
+        with process.stdin as pipe:
+            for image in pictures(fps):
+                pipe.write(image.tobytes())
+    except BrokenPipeError:
+        pass
+    return process.wait() == 0
+
+
+def _write_mpeg4(path: Path, fps: float) -> None:
+    writer = cv2.VideoWriter(
+        os.fspath(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), fps, (WIDTH, HEIGHT)
+    )
+    if not writer.isOpened():
+        raise OutputError(f"{path}: the benchmark's own stream cannot be encoded; name a SOURCE")
+    try:
+        for image in pictures(fps):
+            writer.write(image)
+    finally:
+        writer.release()
