@@ -174,13 +174,15 @@ def mjpeg(*scripts: Sequence[Any]) -> Iterator[Mjpeg]:
 class Mosquitto:
     """A broker that keeps its sessions on disk; it can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nuser root\n"
+        lines = (
+            f"listener {self.port} 127.0.0.1",
+            *(settings if "allow_anonymous false" in settings else ("allow_anonymous true", *settings)),
+            f"persistence true\npersistence_location {folder}/\nuser root\n",
         )
+        self._config.write_text("\n".join(lines))
         self._program = shutil.which(
             "mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
         )
@@ -216,10 +218,45 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def mosquitto(folder: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(folder)
+def mosquitto(folder: Path, *settings: str) -> Iterator[Mosquitto]:
+    """`settings`: further lines of its configuration."""
+    broker = Mosquitto(folder, *settings)
     try:
         broker.start()
         yield broker
     finally:
         broker.stop()
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """A certificate authority of one's own, and key and certificate of 127.0.0.1 signed by it."""
+    program = shutil.which("openssl")
+    if program is None:
+        missing("openssl")
+    assert program is not None
+    ca, ca_key, key, request, signed, names = (
+        folder / name for name in ("ca.pem", "ca.key", "server.key", "server.csr", "server.pem", "names")
+    )
+    names.write_text("subjectAltName=IP:127.0.0.1")
+    new = [program, "req", "-newkey", "rsa:2048", "-nodes"]
+    for command in (
+        [*new, "-x509", "-days", "2", "-subj", "/CN=Test CA", "-keyout", str(ca_key), "-out", str(ca)],
+        [*new, "-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(request)],
+        [
+            *(program, "x509", "-req", "-days", "2", "-in", str(request), "-CA", str(ca)),
+            *("-CAkey", str(ca_key), "-CAcreateserial", "-extfile", str(names), "-out", str(signed)),
+        ],
+    ):
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
+    return ca, key, signed
+
+
+def password_file(folder: Path, user: str, password: str) -> Path:
+    """A login for mosquitto."""
+    program = shutil.which("mosquitto_passwd")
+    if program is None:
+        missing("mosquitto_passwd")
+    assert program is not None
+    path = folder / "passwords"
+    subprocess.run([program, "-c", "-b", str(path), user, password], check=True, timeout=PATIENCE_S)
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import realtime.cli
 from realtime.errors import ConfigError, OutputError, UsageError
@@ -201,6 +203,23 @@ def test_outputs_must_differ() -> None:
         make_outlets(settings("0", "--csv", "-"))
 
 
+def test_outputs_must_differ_however_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here").symlink_to(".")
+    Path("film.mp4").write_bytes(b"film")
+    os.link("film.mp4", "hard.jsonl")
+    for out, csv in (("a", "./a"), ("a", "here/a"), ("a", str(tmp_path / "a")), ("a", "a.1"), ("a.2", "a")):
+        with pytest.raises(UsageError, match="another output writes the same file"):
+            make_outlets(settings("0", "--out", out, "--csv", csv))
+    for flag, path in (("--out", "film.mp4"), ("--csv", "here/film.mp4"), ("--out", "hard.jsonl")):
+        with pytest.raises(UsageError, match="camera film reads the same file"):
+            make_outlets(settings("film.mp4", flag, path))
+    assert sorted(os.listdir()) == ["film.mp4", "hard.jsonl", "here"]
+    assert len(make_outlets(settings("film.mp4", "--out", "b", "--csv", "c"))) == 2
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [
@@ -268,6 +287,7 @@ def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
             'glimpse_frame_latency_seconds_bucket{camera="desk",le="0.05"} 1.0',
             'glimpse_frame_latency_seconds_bucket{camera="desk",le="+Inf"} 2.0',
             'glimpse_output_waiting{output="standard output"} 0.0',
+            'glimpse_output_refused_total{output="standard output"} 0.0',
         ):
             assert line in lines
         fleet.note("desk", {"type": "status", "state": "stalled"})
@@ -304,3 +324,15 @@ def test_records_are_kept_free_of_secrets_wherever_a_url_has_them() -> None:
     supervisor = Supervisor(settings, [Listener()], seconds=None)  # type: ignore[list-item]
     supervisor._publish({"type": "stream", "camera": "door", "source": "rtmp://h/app/K3y", "notes": ["K3y"]})
     assert told == [{"type": "stream", "camera": "door", "source": "rtmp://h/app/***", "notes": ["***"]}]
+
+
+def test_the_workers_of_the_compose_file_share_no_topic() -> None:
+    text = (Path(__file__).parent.parent / "compose.yaml").read_text()
+    found = {}
+    for name, config in yaml.safe_load(text)["configs"].items():
+        run = parse_live(yaml.safe_load(config["content"]), name, {"CAMERA_URL": "rtsp://h/x"})
+        assert list(run.cameras) == [name]
+        assert run.outputs.mqtt is not None
+        assert run.outputs.mqtt.prefix == "glimpse"
+        found[name] = run.outputs.mqtt.available
+    assert found == {"door": "glimpse/door/available", "desk": "glimpse/desk/available"}

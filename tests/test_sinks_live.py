@@ -12,13 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from live_servers import mosquitto, until
+from live_servers import certificates, mosquitto, password_file, until
 
 from realtime.errors import ConfigError, OutputError, UsageError
 from realtime.sinks import extras
@@ -104,7 +105,7 @@ def test_what_is_refused_is_left_out() -> None:
     outlet.put(event(1))
     outlet.close(10.0)
     assert ids(sink.got) == ["door-1"]
-    assert outlet.lost == 1
+    assert (outlet.refused, outlet.lost) == (1, 0)
 
 
 def test_a_sink_that_hangs_holds_up_nothing_and_its_store_is_bounded() -> None:
@@ -216,6 +217,53 @@ def test_a_kill_while_it_writes_leaves_whole_lines(tmp_path: Path) -> None:
             assert data.endswith(b"\n")
             for line in data.splitlines():
                 json.loads(line)
+
+
+TO_STDOUT = """
+import os, sys
+from realtime.sinks.outlet import Outlet
+from realtime.sinks.rolling import FileSettings, LiveJsonLines
+sink = LiveJsonLines(FileSettings())
+outlet = Outlet(sink, store=100_000)
+outlet.open()
+for number in range(int(sys.argv[1])):
+    outlet.put({"type": "micro_expression", "number": number, "filling": "x" * 3000})
+outlet.close(float(sys.argv[2]))
+sys.stderr.write(str(outlet.delivered))
+"""
+
+
+def test_standard_output_on_a_full_disk_has_whole_lines_once(tmp_path: Path) -> None:
+    """A limit on the size of files fails in the midst of a line as a full disk does; it is lifted later."""
+    path = tmp_path / "out"
+    limited = (
+        "import resource, signal, threading\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
+        "lift = (resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "threading.Timer(2.5, resource.setrlimit, lift).start()\n"
+    )
+    for mode in ("wb", "ab"):
+        with path.open(mode) as file:
+            command = [sys.executable, "-c", limited + TO_STDOUT, "60", "30"]
+            done = subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.PIPE, timeout=120)
+        assert done.returncode == 0, done.stderr
+        lines = path.read_bytes().splitlines(keepends=True)
+        assert [json.loads(line)["number"] for line in lines] == list(range(60))
+        path.unlink()
+
+
+def test_standard_output_that_does_not_block_has_whole_lines_once() -> None:
+    """A pipe that its reader has made non-blocking takes half a line when it is full."""
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    command = [sys.executable, "-c", TO_STDOUT, "60", "60"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=into, stderr=subprocess.PIPE) as process:
+        os.close(into)
+        time.sleep(1.0)
+        with os.fdopen(out, "rb") as file:
+            numbers = [json.loads(line)["number"] for line in file]
+    assert process.returncode == 0
+    assert numbers == list(range(60))
 
 
 class Listener:
@@ -351,6 +399,61 @@ def test_mqtt_over_a_restart_of_the_broker(tmp_path: Path, monkeypatch: pytest.M
             watcher.close()
 
 
+def test_mqtt_messages_that_are_refused_are_counted_as_such(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An access list that lets this client say how it is, but not what it sees."""
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite glimpse/available\ntopic readwrite glimpse/+/status\n")
+    acl.chmod(0o600)
+    for qos in (2, 1):
+        with mosquitto(tmp_path, f"acl_file {acl}") as broker:
+            outlet = Outlet(MqttSink(MqttSettings(broker.url, qos=qos)), wants=is_for_mqtt)
+            caplog.clear()
+            outlet.open()
+            for number in range(3):
+                outlet.put(event(number))
+            outlet.put(status())
+            until(lambda o=outlet: o.delivered, "the status")
+            outlet.close(10.0)
+        assert (outlet.delivered, outlet.refused, outlet.lost, outlet.waiting) == (1, 3, 0, 0)
+        told = [text for text in caplog.messages if "Not authorized" in text]
+        assert len(told) == 1
+        assert "glimpse/door/events" in told[0]
+        assert "3 records were refused" in caplog.messages[-1]
+
+
+# paho-mqtt leaves the socket of a handshake that fails to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_mqtt_over_tls_with_a_login(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ca, key, signed = certificates(tmp_path)
+    lines = (
+        "allow_anonymous false",
+        f"password_file {password_file(tmp_path, 'glimpse', 'pa55word')}",
+        f"cafile {ca}\nkeyfile {key}\ncertfile {signed}",
+    )
+    with mosquitto(tmp_path, *lines) as broker:
+        url = f"mqtts://127.0.0.1:{broker.port}"
+        good = MqttSettings(url, "glimpse", "pa55word", str(ca))
+        for settings, trouble in (
+            (good, None),
+            (replace(good, password="wr0ng"), "Not authorized"),
+            (replace(good, ca=""), "certificate"),
+        ):
+            caplog.clear()
+            outlet = Outlet(MqttSink(settings), wants=is_for_mqtt)
+            outlet.open()
+            outlet.put(event(0))
+            if trouble is None:
+                until(lambda o=outlet: o.delivered, "delivery")
+            else:
+                until(lambda t=trouble: any(t in text for text in caplog.messages), trouble)
+            outlet.close(5.0 if trouble is None else 0.1)
+            assert outlet.delivered == (trouble is None)
+            assert "pa55word" not in caplog.text
+            assert "wr0ng" not in caplog.text
+
+
 ONLINE = """
 import sys, time
 from realtime.sinks.mqtt import MqttSettings, MqttSink
@@ -406,6 +509,64 @@ print(json.dumps([found[0].type(), json.loads(text)["id"], abs(stamp_s - expecte
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == ["Markers", "e1", True]
+
+
+def test_lsl_markers_arrive_though_the_run_ends(tmp_path: Path) -> None:
+    (tmp_path / "lsl_api.cfg").write_text(
+        "[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {127.0.0.1}\n[log]\nlevel = -3\n"
+    )
+    reader = """
+import json, sys, pylsl
+found = pylsl.resolve_byprop("name", sys.argv[1], timeout=60)
+inlet = pylsl.StreamInlet(found[0], recover=False)
+inlet.open_stream(timeout=60)
+print("open", flush=True)
+count = 0
+try:
+    while True:
+        text, _ = inlet.pull_sample(timeout=20)
+        if text is None:
+            break
+        count += 1
+        if count == 200:
+            break
+except pylsl.util.LostError:
+    pass
+print(count, flush=True)
+"""
+    writer = """
+import sys, time
+from realtime.sinks.lsl import LslSettings, LslSink
+sink = LslSink(LslSettings(sys.argv[1]))
+sink.open()
+sink.write({"type": "status", "camera": "door", "state": "running"})
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(200):
+    sink.write({"camera": "door", "id": number, "onset_monotonic_s": time.monotonic(), "x": "x" * 5000})
+sink.close()
+import os
+os._exit(0)
+"""
+    name = f"last-{os.getpid()}"
+    options: dict[str, Any] = {
+        "cwd": ROOT,
+        "env": {**os.environ, "LSLAPICFG": str(tmp_path / "lsl_api.cfg")},
+        "stdout": subprocess.PIPE,
+        "text": True,
+    }
+    with (
+        subprocess.Popen([sys.executable, "-c", writer, name], stdin=subprocess.PIPE, **options) as source,
+        subprocess.Popen([sys.executable, "-c", reader, f"{name}-door"], **options) as target,
+    ):
+        assert source.stdout is not None
+        assert target.stdout is not None
+        assert source.stdin is not None
+        assert source.stdout.readline() == "ready\n"
+        assert target.stdout.readline() == "open\n"
+        source.stdin.write("\n")
+        source.stdin.flush()
+        assert target.stdout.readline() == "200\n"
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from realtime.errors import UsageError
 from realtime.live.settings import LiveSettings
 from realtime.redaction import Redactor
@@ -17,13 +19,12 @@ from realtime.sinks.webhook import WebhookSink
 def make_outlets(settings: LiveSettings) -> list[Outlet]:
     """The outputs that were asked for; JSON Lines to standard output where none was.
 
-    Raises `UsageError` where a package is missing or two outputs name one file.
+    Raises `UsageError` where a package is missing, or an output names the file of another or of a camera.
     """
     chosen, redact = settings.outputs, Redactor(settings.secrets)
     if chosen.csv is not None and chosen.csv.path == STDOUT:
         raise UsageError("the table of events needs a file: --csv PATH")
-    if chosen.csv is not None and chosen.jsonl is not None and chosen.csv.path == chosen.jsonl.path:
-        raise UsageError(f"{chosen.csv.path}: two outputs name the same file")
+    _refuse_same_files(settings)
     outlets = []
     if chosen.mqtt is not None:
         sink = MqttSink(chosen.mqtt)
@@ -38,6 +39,30 @@ def make_outlets(settings: LiveSettings) -> list[Outlet]:
     if chosen.jsonl is not None or not outlets:
         outlets.append(Outlet(LiveJsonLines(chosen.jsonl or FileSettings()), redact=redact))
     return outlets
+
+
+def _refuse_same_files(settings: LiveSettings) -> None:
+    """Whatever way a file is written, and the names under which full ones are kept."""
+    taken = {
+        os.path.realpath(camera.source): f"camera {name} reads"
+        for name, camera in settings.cameras.items()
+        if os.path.isfile(camera.source)
+    }
+    for output in (settings.outputs.jsonl, settings.outputs.csv):
+        if output is None or output.path == STDOUT:
+            continue
+        names = [output.path, *(f"{output.path}.{number}" for number in range(1, output.keep + 1))]
+        for name in names:
+            for other, whose in taken.items():
+                if _is_same_file(name, other):
+                    raise UsageError(f"{output.path}: {whose} the same file; name another")
+        taken |= {os.path.realpath(name): "another output writes" for name in names}
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    if os.path.exists(one) and os.path.exists(other):
+        return os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def is_event(record: Record) -> bool:

@@ -93,6 +93,7 @@ class Metrics:
         for kind, name, text, field in (
             (counter, "glimpse_output_delivered", "Records delivered.", "delivered"),
             (counter, "glimpse_output_lost", "Records lost.", "lost"),
+            (counter, "glimpse_output_refused", "Records that the other side refuses for good.", "refused"),
             (counter, "glimpse_output_failures", "Attempts that failed.", "failures"),
             (gauge, "glimpse_output_waiting", "Records that wait.", "waiting"),
         ):

@@ -10,6 +10,8 @@ from realtime.errors import ConfigError
 from realtime.sinks import extras
 from realtime.sinks.records import Record, to_line
 
+_LINGER_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class LslSettings:
@@ -49,6 +51,9 @@ class LslSink:
         outlet.push_sample([to_line(record)[:-1].decode()], self._lsl.local_clock() - age_s)
 
     def close(self) -> None:
+        """Let what was sent arrive: LSL sends in a thread, and drops what waits when a stream closes."""
+        if any(outlet.have_consumers() for outlet in self._outlets.values()):
+            time.sleep(_LINGER_S)
         self._outlets.clear()
 
     def _outlet(self, camera: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,15 @@ from urllib.parse import unquote, urlsplit
 from realtime.errors import ConfigError, OutputError
 from realtime.redaction import without_credentials
 from realtime.sinks import extras
+from realtime.sinks.outlet import Refused
 from realtime.sinks.records import Record, to_line
 
 _SCHEMES = {"mqtt": (1883, False), "mqtts": (8883, True)}
 _ACK_S = 1.0
 _SESSION_S = 3600
+_FAILURE = 0x80
+"""Reasons from here on are failures (MQTT 5.0, 2.4)."""
+_NOT_KNOWN = 0x92
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,9 @@ class MqttSettings:
     ca: str = ""
     """File of the certificates that are trusted; empty: the system's."""
     prefix: str = "glimpse"
+    available: str = ""
+    """Topic that says whether this run is there; empty: `<prefix>/available`. Runs that share a prefix need
+    one each."""
     client_id: str = ""
     """Empty: one that no other run has."""
     qos: int = 2
@@ -47,8 +55,10 @@ class MqttSettings:
             raise ConfigError("mqtt: the port is no number between 0 and 65535") from None
         if self.qos not in (1, 2):
             raise ConfigError(f"mqtt: qos must be 1 or 2, not {self.qos}")
-        if not self.prefix or set(self.prefix) & set("#+\0"):
-            raise ConfigError("mqtt: prefix must be the beginning of a topic, without # and +")
+        if not self.prefix or set(self.prefix + self.available) & set("#+\0"):
+            raise ConfigError(
+                "mqtt: prefix must be the beginning of a topic, and available one, without # and +"
+            )
         if not 1 <= self.store <= 1_000_000:
             raise ConfigError(f"mqtt: store must lie in 1..1000000, not {self.store}")
 
@@ -67,7 +77,8 @@ class MqttSink:
         self._settings = settings
         self.name = f"MQTT {without_credentials(settings.url)}"
         self._acknowledged = threading.Condition()
-        self._done: set[int] = set()
+        self._done: dict[int, str | None] = {}
+        """Why the broker has refused a message; None where it has taken it."""
         self._pending: tuple[Record, int] | None = None
         self._refusal: str | None = None
         self._client = self._make_client()
@@ -92,10 +103,11 @@ class MqttSink:
         self._client.loop_start()
 
     def write(self, record: Record) -> None:
-        """Publish and wait for the broker's word. Raises `OutputError` while there is none."""
+        """Publish and wait for the broker's word. Raises `OutputError` while there is none, `Refused` where
+        it is no."""
         if self._pending is None or self._pending[0] is not record:
-            if not self._client.is_connected():
-                raise OutputError(self._refusal or "the broker is away; events are kept")
+            if not self._is_connected_soon():
+                raise OutputError(f"{self._refusal or 'the broker is away'}; events are kept")
             topic, retain = self._topic(record)
             sent = self._client.publish(topic, to_line(record)[:-1], self._settings.qos, retain)
             self._pending = (record, sent.mid)
@@ -103,8 +115,11 @@ class MqttSink:
         with self._acknowledged:
             if not self._acknowledged.wait_for(lambda: number in self._done, _ACK_S):
                 raise OutputError("the broker does not acknowledge; events are kept")
+            refusal = self._done[number]
             self._done.clear()
         self._pending = None
+        if refusal is not None:
+            raise Refused(f"the broker refuses what is published on {self._topic(record)[0]}: {refusal}")
 
     def close(self) -> None:
         """Say "offline" and disconnect."""
@@ -113,9 +128,13 @@ class MqttSink:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def _is_connected_soon(self) -> bool:
+        with self._acknowledged:
+            return bool(self._acknowledged.wait_for(self._client.is_connected, _ACK_S))
+
     @property
     def _available(self) -> str:
-        return f"{self._settings.prefix}/available"
+        return self._settings.available or f"{self._settings.prefix}/available"
 
     def _topic(self, record: Record) -> tuple[str, bool]:
         """Topic, and whether the broker is to keep the message."""
@@ -136,7 +155,24 @@ class MqttSink:
         client.will_set(self._available, b"offline", 1, True)
         client.reconnect_delay_set(1, 10)
         client.on_connect, client.on_publish = self._on_connect, self._on_publish
+        client.on_connect_fail = self._on_connect_fail
+        self._heed_receipts(client)
         return client
+
+    def _heed_receipts(self, client: Any) -> None:
+        """With QoS 2 a broker refuses in its first answer (PUBREC), whose reason paho-mqtt 2 passes over."""
+        usual = client._handle_pubrec
+        types = extras.load("paho.mqtt.packettypes", "MQTT", "live").PacketTypes
+        codes = extras.load("paho.mqtt.reasoncodes", "MQTT", "live")
+
+        def handle() -> Any:
+            packet = bytes(client._in_packet["packet"])
+            if len(packet) > 2 and packet[2] >= _FAILURE:
+                reason = codes.ReasonCode(types.PUBREC, identifier=packet[2])
+                self._settle(int.from_bytes(packet[:2], "big"), str(reason))
+            return usual()
+
+        client._handle_pubrec = handle
 
     @staticmethod
     def _session() -> Any:
@@ -150,10 +186,21 @@ class MqttSink:
         self._refusal = f"the broker refuses: {reason}" if reason.is_failure else None
         if not reason.is_failure:
             client.publish(self._available, b"online", 1, True)
-
-    def _on_publish(self, client: object, data: object, number: int, *more: object) -> None:
         with self._acknowledged:
-            self._done.add(number)
+            self._acknowledged.notify_all()
+
+    def _on_connect_fail(self, *about: object) -> None:
+        error = sys.exc_info()[1]  # paho-mqtt calls this where it has caught it
+        self._refusal = f"the broker cannot be reached: {getattr(error, 'strerror', None) or error}"
+
+    def _on_publish(self, client: object, data: object, number: int, reason: Any, *more: object) -> None:
+        # the end of an exchange that is not known any more is none that failed: MQTT 5.0, 3.7.2.1
+        refused = reason.is_failure and reason.value != _NOT_KNOWN
+        self._settle(number, str(reason) if refused else None)
+
+    def _settle(self, number: int, refusal: str | None) -> None:
+        with self._acknowledged:
+            self._done.setdefault(number, refusal)
             self._acknowledged.notify_all()
 
 

@@ -63,8 +63,8 @@ class Outlet:
         self._records: deque[Record] = deque()
         self._changed = threading.Condition()
         self._deadline_s: float | None = None
-        self._complained_s: float | None = None
-        self.delivered = self.lost = self.failures = 0
+        self._complaint = ("", 0.0)
+        self.delivered = self.lost = self.refused = self.failures = 0
         self.is_broken = False
         """Whether its reader has gone for good."""
         self._thread = threading.Thread(target=self._run, name=f"outlet {sink.name}", daemon=True)
@@ -98,8 +98,9 @@ class Outlet:
         if self._thread.is_alive():
             self._thread.join(grace_s + _PAUSE_S)
         self.lost += len(self._records)
-        if self.lost and not self.is_broken:
-            log.warning("%s: %d records were lost", self.sink.name, self.lost)
+        for count, what in ((self.lost, "lost"), (self.refused, "refused")):
+            if count and not self.is_broken:
+                log.warning("%s: %d records were %s", self.sink.name, count, what)
 
     def _run(self) -> None:
         try:
@@ -125,8 +126,9 @@ class Outlet:
         try:
             self.sink.write(record)
         except Refused as error:
-            self.lost += 1
-            self._complain(error)
+            self.refused += 1
+            if self.refused == 1:  # what is refused once will be again
+                self._complain(error)
         except Exception as error:
             self.failures += 1
             self.is_broken = isinstance(error.__cause__, BrokenPipeError)
@@ -150,12 +152,12 @@ class Outlet:
                 self._changed.wait(0.1)
 
     def _complain(self, error: Exception) -> None:
-        """At most once a minute; not where a reader has merely gone away."""
+        """The same at most once a minute; not where a reader has merely gone away."""
         if self.is_broken:
             return
-        now_s = time.monotonic()
-        if self._complained_s is None or now_s - self._complained_s > _REPEAT_S:
-            self._complained_s = now_s
-            text = str(error) if isinstance(error, OutputError) else f"{type(error).__name__}: {error}"
-            text = text.removeprefix(f"{self.sink.name}: ")
-            log.warning("%s", self._redact(f"{self.sink.name}: {text}"))
+        text = str(error) if isinstance(error, OutputError) else f"{type(error).__name__}: {error}"
+        text = self._redact(f"{self.sink.name}: {text.removeprefix(f'{self.sink.name}: ')}")
+        now_s, (last, last_s) = time.monotonic(), self._complaint
+        if text != last or now_s - last_s > _REPEAT_S:
+            self._complaint = (text, now_s)
+            log.warning("%s", text)

@@ -45,6 +45,7 @@ class RollingFile:
     def __init__(self, settings: FileSettings, header: bytes = b"") -> None:
         """`header`: first line of every file."""
         self._settings, self._header = settings, header
+        self.name = settings.path
         self._path = Path(settings.path)
         self._fd: int | None = None
 
@@ -121,27 +122,62 @@ class RollingFile:
         self.open()
 
 
+class StandardOutput:
+    """Lines to standard output, past Python's buffer, which would keep a line that failed and repeat it."""
+
+    name = "standard output"
+
+    def __init__(self) -> None:
+        self._line = self._rest = b""
+
+    def open(self) -> None:
+        """Raises `OutputError` where it is closed."""
+        if sys.stdout is None:
+            raise OutputError("standard output is closed; name a file with --out")
+        self._fd = sys.stdout.fileno()
+
+    def append(self, line: bytes) -> None:
+        """Write a line; one that fails half-way goes on where it broke off when it comes again. Raises
+        `OutputError`."""
+        if self._line != line:
+            self._drain()  # the rest of a line that does not come again
+            self._line = self._rest = line
+        self._drain()
+        self._line = b""
+
+    def close(self) -> None:
+        """It stays open."""
+
+    def _drain(self) -> None:
+        with output_errors(self.name):
+            try:
+                while self._rest:
+                    self._rest = self._rest[os.write(self._fd, self._rest) :]
+            except OSError:
+                self._take_back()
+                raise
+
+    def _take_back(self) -> None:
+        """No half line in a file on a disk that is full; what is in a pipe is on its way."""
+        status, written = os.fstat(self._fd), len(self._line) - len(self._rest)
+        if written and stat.S_ISREG(status.st_mode):
+            os.ftruncate(self._fd, status.st_size - written)
+            os.lseek(self._fd, 0, os.SEEK_END)
+            self._rest = self._line
+
+
 class LiveJsonLines:
     """Every record as a line of JSON, into a rolling file or standard output."""
 
     def __init__(self, settings: FileSettings) -> None:
-        self._is_stdout = settings.path == STDOUT
-        self.name = "standard output" if self._is_stdout else settings.path
-        self._file = RollingFile(settings)
+        self._file = StandardOutput() if settings.path == STDOUT else RollingFile(settings)
+        self.name = self._file.name
 
     def open(self) -> None:
-        if not self._is_stdout:
-            self._file.open()
-        elif sys.stdout is None:
-            raise OutputError("standard output is closed; name a file with --out")
+        self._file.open()
 
     def write(self, record: Record) -> None:
-        if not self._is_stdout:
-            self._file.append(to_line(record))
-            return
-        with output_errors(self.name):
-            sys.stdout.buffer.write(to_line(record))
-            sys.stdout.buffer.flush()
+        self._file.append(to_line(record))
 
     def close(self) -> None:
         self._file.close()

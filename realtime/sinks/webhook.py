@@ -77,8 +77,14 @@ class WebhookSink:
             headers["Authorization"] = self._settings.authorization.strip()  # secrets end in newlines
         try:
             answer = self._pool.request(
-                "POST", self._settings.url, body=to_line(record)[:-1], headers=headers, redirect=False
+                "POST",
+                self._settings.url,
+                body=to_line(record)[:-1],
+                headers=headers,
+                redirect=False,
+                preload_content=False,
             )
+            answer.close()  # what it says besides is not read: it may have no end
         except self._urllib3.exceptions.HTTPError as error:
             return f"the server cannot be reached ({type(error).__name__})"
         if 200 <= answer.status < 300:
