@@ -6,7 +6,6 @@ from typing import Protocol
 
 from realtime.config import PipelineConfig
 from realtime.faces import FaceAligner
-from realtime.faces.landmarks import eye_aperture
 from realtime.faces.ring import FaceRing
 from realtime.features.key_flow import evidence_of
 from realtime.flow import FlowMeter
@@ -73,7 +72,7 @@ class FaceRoute:
             return self._pause(frame.time_s)
         self._measured_s = frame.time_s
         self._ring.push(aligned)
-        motion = self._flow.push(aligned, eye_aperture(face.landmarks_px))
+        motion = self._flow.push(aligned)
         if motion is None:
             events: tuple[FacialEvent, ...] = ()
         else:

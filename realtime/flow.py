@@ -60,8 +60,8 @@ class FlowMeter:
     def reset(self) -> None:
         self._faces: deque[AlignedFace] = deque()
 
-    def push(self, face: AlignedFace, aperture: float) -> Motion | None:
-        """Motion up to `face`; `aperture` is the opening of the eyes in this frame."""
+    def push(self, face: AlignedFace) -> Motion | None:
+        """Motion up to `face`."""
         self._faces.append(face)
         reference = self._reference(face.time_s)
         if reference is None:
@@ -77,8 +77,8 @@ class FlowMeter:
             index=face.index,
             time_s=face.time_s,
             lag_s=face.time_s - reference.time_s,
-            brightness=(float(now.mean()), float(before.mean())),
-            aperture=aperture,
+            brightness=(cv2.mean(now)[0], cv2.mean(before)[0]),
+            aperture=face.aperture,
         )
 
     def _reference(self, now_s: float) -> AlignedFace | None:
@@ -118,16 +118,16 @@ def motion_from_grid(
 
     `brightness`: mean grey level of the face in this frame and in its reference.
     """
-    u, v, rigid = remove_head(u, v, relief)
-    residual = np.sqrt(np.mean(_FACE_WEIGHTS * (u * u + v * v)) / np.mean(_FACE_WEIGHTS))
+    own, rigid = remove_head(np.stack([u.ravel(), v.ravel()], axis=1), relief)
+    pooled = (_POOL @ own).astype(np.float32)
     return Motion(
         index=index,
         time_s=time_s,
         lag_s=lag_s,
-        regions=readonly(_pool(u, v, REGIONS)),
-        lids=readonly(_pool(u, v, LIDS)),
+        regions=readonly(pooled[: len(REGIONS)]),
+        lids=readonly(pooled[len(REGIONS) :]),
         rigid=rigid,
-        residual=float(residual),
+        residual=_rms(own),
         brightness=brightness[0],
         brightness_change=(brightness[0] - brightness[1]) / max(brightness[1], 1.0),
         aperture=aperture,
@@ -142,12 +142,7 @@ def _gaussians(regions: tuple[Region, ...]) -> F64:
     return normalised
 
 
-_POOLS = {regions: _gaussians(regions) for regions in (REGIONS, LIDS)}
-
-
-def _pool(u: F64, v: F64, regions: tuple[Region, ...]) -> F32:
-    weights = _POOLS[regions]
-    return np.stack([weights @ u.ravel(), weights @ v.ravel()], axis=1).astype(np.float32)
+_POOL = _gaussians((*REGIONS, *LIDS))
 
 
 def _face_weights() -> F64:
@@ -159,41 +154,48 @@ def _face_weights() -> F64:
     return inside
 
 
-_FACE_WEIGHTS = _face_weights()
+_FACE_WEIGHTS = _face_weights().ravel()
+_FACE_SHARES = _FACE_WEIGHTS / _FACE_WEIGHTS.sum()
+_RIDGE = 1e-3 * np.eye(6)
+_MIDDLE = (GRID * GRID // 2 - 1, GRID * GRID // 2)
 
 
-@lru_cache(maxsize=4)
-def _head_basis(relief: bytes) -> F64:
-    """Six motions of a rigid head seen from the front, (2·GRID², 6): columns of (u; v)."""
+def _rms(flow: F64) -> float:
+    """Root mean square over the face of a flow (GRID², 2)."""
+    return float(np.sqrt(_FACE_SHARES @ np.einsum("ij,ij->i", flow, flow)))
+
+
+@lru_cache(maxsize=16)
+def _head_basis(relief: bytes) -> tuple[F64, F64]:
+    """Six motions of a rigid head seen from the front, and their products.
+
+    (2·GRID², 6) u and v of each motion, cell by cell; (GRID², 36) what each cell adds to the normal matrix.
+    """
     x, y = (axis.ravel() for axis in unit_grid(GRID))
     z = np.frombuffer(relief, dtype=np.float32).astype(np.float64)
     z = z - z.mean()
     zero, one = np.zeros_like(x), np.ones_like(x)
     u = np.stack([one, zero, x, -y, z, zero], axis=1)
     v = np.stack([zero, one, y, x, zero, z], axis=1)
-    return np.concatenate([u, v])
+    basis = np.stack([u, v], axis=1)
+    return basis.reshape(-1, 6), np.einsum("ndi,ndj->nij", basis, basis).reshape(len(x), -1)
 
 
-def remove_head(u: F64, v: F64, relief: F32) -> tuple[F64, F64, float]:
-    """Flow (GRID, GRID) without the head's own motion, and the RMS of what was removed.
+def remove_head(flow: F64, relief: F32) -> tuple[F64, float]:
+    """Flow (GRID², 2) without the head's own motion, and the RMS of what was removed.
 
     Weighted least squares, reweighted with Tukey-like bounded weights so that a moving mouth does
-    not turn the head.
+    not turn the head. What a cell adds to the normal equations does not depend on its weight, so each
+    round is two small products.
     """
-    basis = _head_basis(relief.tobytes())
-    flow = np.concatenate([u.ravel(), v.ravel()])
-    base = np.tile(_FACE_WEIGHTS.ravel(), 2)
-    weights = base
-    fitted = np.zeros_like(flow)
+    basis, products = _head_basis(relief.tobytes())
+    targets = (basis * flow.reshape(-1, 1)).reshape(len(flow), 2, -1).sum(axis=1)
+    weights = _FACE_WEIGHTS
     for _ in range(4):
-        weighted = basis * weights[:, None]
-        normal = weighted.T @ basis + 1e-3 * np.eye(basis.shape[1])
-        fitted = basis @ np.linalg.solve(normal, weighted.T @ flow)
-        error = (flow - fitted) ** 2
-        squared = np.tile(error[: error.size // 2] + error[error.size // 2 :], 2)
-        scale = max(float(np.median(squared)), 1e-6)
-        weights = base / (1.0 + squared / (2.0 * scale)) ** 2
-    rest = flow - fitted
-    half = rest.size // 2
-    rigid = float(np.sqrt(2.0 * np.average(fitted**2, weights=base)))
-    return rest[:half].reshape(u.shape), rest[half:].reshape(v.shape), rigid
+        normal = (weights @ products).reshape(_RIDGE.shape) + _RIDGE
+        fitted = (basis @ np.linalg.solve(normal, weights @ targets)).reshape(flow.shape)
+        rest = flow - fitted
+        squared = np.einsum("ij,ij->i", rest, rest)
+        scale = max(float(np.partition(squared, _MIDDLE)[_MIDDLE[0] : _MIDDLE[1] + 1].mean()), 1e-6)
+        weights = _FACE_WEIGHTS / (1.0 + squared / (2.0 * scale)) ** 2
+    return rest, _rms(fitted)

@@ -128,6 +128,8 @@ class AlignedFace:
     pose: HeadPose
     relief: F32
     """(16, 16): depth of the face over the canonical crop in face units, larger = nearer."""
+    aperture: float
+    """Opening of the eyes, height over width."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def face(image: NDArray[np.float32], index: int, fps: float = 100.0, gain: float
         frame_to_crop=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]),
         pose=POSE,
         relief=readonly(np.zeros((16, 16), np.float32)),
+        aperture=0.3,
     )
 
 
@@ -50,8 +51,8 @@ def measure(dx: NDArray[np.float64], dy: NDArray[np.float64], gain: float = 1.0)
     meter = FlowMeter()
     motion = None
     for index in range(14):
-        motion = meter.push(face(picture(), index), 0.3)
-    motion = meter.push(face(moved(dx, dy), 14, gain=gain), 0.3)
+        motion = meter.push(face(picture(), index))
+    motion = meter.push(face(moved(dx, dy), 14, gain=gain))
     assert motion is not None
     return motion
 
@@ -101,7 +102,7 @@ def test_the_reference_is_one_lag_old_at_every_frame_rate() -> None:
         meter = FlowMeter()
         lags = []
         for index in range(int(fps)):
-            motion = meter.push(face(picture(), index, fps), 0.3)
+            motion = meter.push(face(picture(), index, fps))
             if motion is not None and motion.time_s >= 0.2:
                 lags.append(motion.lag_s)
         assert lags == pytest.approx([0.133] * len(lags), abs=0.5 / fps + 1e-9)
@@ -113,7 +114,7 @@ def test_constant_pictures_give_finite_numbers() -> None:
         meter = FlowMeter()
         flat = np.full((SIZE, SIZE), level, np.float32)
         for index in range(20):
-            motion = meter.push(face(flat, index), 0.3)
+            motion = meter.push(face(flat, index))
         assert motion is not None
         assert np.isfinite(motion.regions).all()
         assert np.isfinite([motion.rigid, motion.residual, motion.brightness_change]).all()
@@ -122,9 +123,9 @@ def test_constant_pictures_give_finite_numbers() -> None:
 def test_reset_equals_new() -> None:
     meter = FlowMeter()
     for index in range(20):
-        meter.push(face(picture(), index), 0.3)
+        meter.push(face(picture(), index))
     meter.reset()
-    assert meter.push(face(picture(), 21), 0.3) is None
+    assert meter.push(face(picture(), 21)) is None
 
 
 @pytest.mark.parametrize(

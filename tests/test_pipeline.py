@@ -268,7 +268,7 @@ def test_memory_is_bounded_by_time(fps: float) -> None:
     longest_ring = longest_meter = 0
     for face in aligned_faces(int(fps), fps):
         ring.push(face)
-        meter.push(face, 0.3)
+        meter.push(face)
         longest_ring = max(longest_ring, _held(ring))
         longest_meter = max(longest_meter, _held(meter))
     assert 0.3 * fps <= longest_ring <= 0.3 * fps + 2

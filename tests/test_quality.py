@@ -51,6 +51,7 @@ def face(time_s: float, grey: U8, pose: HeadPose = POSE) -> AlignedFace:
         frame_to_crop=np.array([[1.0, 0, 0], [0, 1.0, 0]]),
         pose=pose,
         relief=np.zeros((16, 16), np.float32),
+        aperture=0.3,
     )
 
 

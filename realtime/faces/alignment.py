@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from realtime.errors import ConfigError
-from realtime.faces.landmarks import eye_centres, head_pose
+from realtime.faces.landmarks import eye_aperture, eye_centres, head_pose
 from realtime.geometry import UNIT_TO_CANONICAL, unit_grid
-from realtime.types import F32, F64, U8, AlignedFace, Face, Frame, readonly
+from realtime.types import F32, F64, U8, AlignedFace, Face, Frame, HeadPose, readonly
 
 RELIEF_SIZE = 16
 
@@ -110,6 +110,8 @@ class FaceAligner:
     def reset(self) -> None:
         self._shape: F64 | None = None
         self._pose: _Pose | None = None
+        self._head: HeadPose | None = None
+        self._aperture = 0.0
         self._relief: F32 = readonly(np.zeros((RELIEF_SIZE, RELIEF_SIZE), np.float32))
         self._relief_s = -math.inf
         self._updated_s = 0.0
@@ -117,7 +119,9 @@ class FaceAligner:
     def push(self, frame: Frame, face: Face) -> AlignedFace:
         if face.measured or self._pose is None:
             self._update(frame.time_s, face.landmarks_px)
+            self._head, self._aperture = head_pose(face.landmarks_px), eye_aperture(face.landmarks_px)
         assert self._pose is not None
+        assert self._head is not None
         unit_to_frame = self._pose.matrix()
         frame_to_canonical = compose(UNIT_TO_CANONICAL, invert(unit_to_frame))
         crop, frame_to_crop = self._cut(frame.image, invert(frame_to_canonical))
@@ -129,8 +133,9 @@ class FaceAligner:
             grey=readonly(np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), dtype=np.uint8)),
             crop_to_canonical=readonly(compose(frame_to_canonical, invert(frame_to_crop))),
             frame_to_crop=readonly(frame_to_crop),
-            pose=head_pose(face.landmarks_px),
+            pose=self._head,
             relief=self._relief,
+            aperture=self._aperture,
         )
 
     def _update(self, time_s: float, landmarks_px: F32) -> None:
@@ -154,11 +159,10 @@ class FaceAligner:
     def _cut(self, image: U8, canonical_to_frame: F64) -> tuple[U8, F64]:
         low, high = -self.config.margin, 1.0 + self.config.margin
         corners = apply(canonical_to_frame, np.array([[low, low], [high, low], [high, high], [low, high]]))
+        (first_x, first_y), (last_x, last_y) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
         height, width = image.shape[:2]
-        left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
-        right, bottom = np.clip(np.ceil(corners.max(axis=0)), (left + 2, top + 2), (width, height)).astype(
-            int
-        )
+        left, right = _span(first_x, last_x, width)
+        top, bottom = _span(first_y, last_y, height)
         crop = image[top:bottom, left:right]
         factor = math.ceil(max(crop.shape[:2]) / self.config.max_crop_px)
         if factor > 1:
@@ -174,6 +178,12 @@ class FaceAligner:
         )
 
 
+def _span(first: float, last: float, size: int) -> tuple[int, int]:
+    """The pixels from `first` to `last`, at least two of them, inside 0..size."""
+    start = min(max(math.floor(first), 0), size - 2)
+    return start, min(max(math.ceil(last), start + 2), size)
+
+
 def _relief(shape: F64, landmarks_px: F32, pose: _Pose) -> F32:
     """Depth of the face on a 16×16 grid of the canonical crop, in face units, nearer = larger."""
     depth = -landmarks_px[:, 2].astype(np.float64) / math.exp(pose.log_scale)
@@ -186,9 +196,11 @@ def _relief(shape: F64, landmarks_px: F32, pose: _Pose) -> F32:
 
 def compose(outer: F64, inner: F64) -> F64:
     """The affine (2, 3) that applies `inner`, then `outer`."""
-    full = np.vstack([inner, [0.0, 0.0, 1.0]])
-    result: F64 = outer @ full
-    return result
+    (a, b, x), (c, d, y) = outer.tolist()
+    (e, f, p), (g, h, q) = inner.tolist()
+    return np.array(
+        [[a * e + b * g, a * f + b * h, a * p + b * q + x], [c * e + d * g, c * f + d * h, c * p + d * q + y]]
+    )
 
 
 def invert(matrix: F64) -> F64:

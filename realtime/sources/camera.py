@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import cv2
 
@@ -81,7 +81,7 @@ class CameraSource(BaseSource):
         image = as_bgr8(raw) if ok else None
         return None if image is None else (moment_s, image)
 
-    def _read(self) -> Iterator[Frame | Unreadable]:
+    def _read(self) -> Generator[Frame | Unreadable, None, None]:
         assert self._first is not None
         start_s, image = self._first
         self._first = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import SourceError, UsageError
+from realtime.sources.ahead import read_ahead
 from realtime.types import Frame, StreamInfo, Unreadable
 
 MAX_SIDE_PX = 8192
@@ -25,6 +26,7 @@ MIN_USEFUL_FPS = 25.0
 """Below this a micro-expression of 1/25 s falls between two frames."""
 DEFAULT_FPS = 30.0
 """Frame rate where nothing states or shows one; using it is always noted."""
+_AHEAD_BYTES = 64_000_000
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET, read at FFmpeg's first use
 
@@ -46,12 +48,16 @@ class Capture(Protocol):
 
 
 class BaseSource(ABC):
-    """A stream that is read once and closed with `with`; subclasses give `_read` and `_close`."""
+    """A stream that is read once and closed with `with`; subclasses give `_read`, and `_close` if need be."""
+
+    _AHEAD = 0
+    """Most frames that a thread decodes before they are asked for."""
 
     def __init__(self, info: StreamInfo) -> None:
         self._info = info
         self._late_notes: list[str] = []
         self._started = False
+        self._reading: Generator[Frame | Unreadable, None, None] | None = None
 
     @property
     def info(self) -> StreamInfo:
@@ -71,7 +77,9 @@ class BaseSource(ABC):
         if self._started:
             raise UsageError(f"{self._info.source}: this stream was read already; open it again")
         self._started = True
-        return self._read()
+        depth = min(self._AHEAD, _AHEAD_BYTES // (3 * self._info.width * self._info.height))
+        self._reading = read_ahead(self._read(), depth) if depth > 0 else self._read()
+        return self._reading
 
     def __enter__(self) -> BaseSource:
         return self
@@ -80,12 +88,14 @@ class BaseSource(ABC):
         self._close()
 
     @abstractmethod
-    def _read(self) -> Iterator[Frame | Unreadable]:
+    def _read(self) -> Generator[Frame | Unreadable, None, None]:
         """The frames of the stream, in order."""
 
     def _close(self) -> None:
         """Give back what the stream holds; safe to call twice. A closed stream is not read any more."""
         self._started = True
+        if self._reading is not None:
+            self._reading.close()
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class ImageFolderSource(BaseSource):
     be decoded is `Unreadable("undecodable")`, one whose size is not the stream's `Unreadable("size")`.
     """
 
+    _AHEAD = 8
+
     def __init__(self, path: str | os.PathLike[str], *, fps: float | None = None) -> None:
         """List the folder `path` and look at its first images.
 
@@ -44,7 +46,7 @@ class ImageFolderSource(BaseSource):
             StreamInfo(str(folder), width, height, fps or DEFAULT_FPS, len(self._files), tuple(notes))
         )
 
-    def _read(self) -> Iterator[Frame | Unreadable]:
+    def _read(self) -> Generator[Frame | Unreadable, None, None]:
         for index, file in enumerate(self._files):
             image = _load(file)
             if image is None:

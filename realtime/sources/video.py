@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -47,6 +47,8 @@ class VideoSource(BaseSource):
     through OpenCV, which goes on at the first size.
     """
 
+    _AHEAD = 8
+
     def __init__(self, path: str | os.PathLike[str], *, fps: float | None = None) -> None:
         """Open `path` and look at its first frames.
 
@@ -62,11 +64,10 @@ class VideoSource(BaseSource):
             StreamInfo(str(self._path), probe.width, probe.height, rate, probe.frame_count, notes)
         )
         self._clock = StreamClock(rate, nominal=nominal)
-        self._capture: Capture | None = None
 
-    def _read(self) -> Iterator[Frame | Unreadable]:
+    def _read(self) -> Generator[Frame | Unreadable, None, None]:
         with quiet():
-            self._capture = capture = _open(self._path)
+            capture = _open(self._path)
         index = 0
         try:
             while (lost := _advance(capture)) is not None:
@@ -79,7 +80,7 @@ class VideoSource(BaseSource):
             if index < 0.9 * expected:
                 self._note(f"ended after {index} of about {expected} frames; the file seems to be cut off")
         finally:
-            self._close()
+            capture.release()
 
     def _frame(self, capture: Capture, index: int) -> Frame | Unreadable:
         repaired = self._clock.repaired
@@ -96,11 +97,6 @@ class VideoSource(BaseSource):
         if image.shape[:2] != (self._info.height, self._info.width):
             return Unreadable(index, "size")
         return Frame(index, time_s, readonly(image))
-
-    def _close(self) -> None:
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
 
 
 def _check_file(path: Path) -> None:

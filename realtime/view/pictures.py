@@ -81,9 +81,8 @@ def magnified(face: U8, field: F32, gain: float) -> U8:
 
 def _without_head(field: F32, relief: F32) -> F32:
     """A flow field (2, S, S) less the head's own motion, as the spotter's flow has it taken out."""
-    u, v = (_resized(part, GRID).astype(np.float64) for part in field)
-    face_u, face_v, _ = remove_head(u, v, relief)
-    head = (u - face_u, v - face_v)
+    flow = np.stack([_resized(part, GRID).ravel() for part in field], axis=1).astype(np.float64)
+    head = (flow - remove_head(flow, relief)[0]).T.reshape(2, GRID, GRID)
     size = field.shape[-1]
     return np.stack(
         [part - _resized(moved.astype(np.float32), size) for part, moved in zip(field, head, strict=True)]

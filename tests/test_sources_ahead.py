@@ -1,0 +1,64 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from realtime.sources.ahead import read_ahead
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "read-ahead"]
+
+
+def test_gives_the_same_items_in_order() -> None:
+    assert list(read_ahead(iter(range(100)), 3)) == list(range(100))
+    assert list(read_ahead(iter(()), 3)) == []
+    assert not threads()
+
+
+def test_fetches_no_more_than_its_depth() -> None:
+    fetched: list[int] = []
+    several = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(50):
+            fetched.append(number)
+            if number == 5:
+                several.set()
+            yield number
+
+    stream = read_ahead(items(), 4)
+    assert next(stream) == 0
+    assert several.wait(5.0)
+    # one asked for, four waiting, one in the thread's hand
+    assert len(fetched) <= 6
+    stream.close()
+    assert not threads()
+
+
+def test_an_error_comes_where_it_was() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise ValueError("broken")
+
+    stream = read_ahead(items(), 8)
+    assert [next(stream), next(stream)] == [1, 2]
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_leaving_early_closes_the_source() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.set()
+
+    stream = read_ahead(items(), 2)
+    next(stream)
+    stream.close()
+    assert closed.is_set()
+    assert not threads()
