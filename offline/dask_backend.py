@@ -121,6 +121,11 @@ def _given_up(cause: BaseException) -> ClusterError:
 
 
 def _client(address: str, patience_s: float) -> distributed.Client:
+    secured = distributed.Security().get_connection_args("client").get("ssl_context") is not None
+    if address.lower().startswith("tls:") and not secured:  # a client without them never gives up
+        raise UsageError(
+            f"{address} needs certificates: name them in Dask's configuration, under distributed.comm.tls"
+        )
     try:
         get_address_host_port(address, strict=False)  # a client that fails on it never closes
         return distributed.Client(address, timeout=patience_s, set_as_default=False)

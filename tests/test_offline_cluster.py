@@ -221,6 +221,8 @@ def test_a_fold_that_cannot_be_trained_says_whose_it_is(dask_cluster, samples, c
     [
         (["--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1"),
         (["--scheduler", "a:b:c"], "use an address such as"),
+        (["--scheduler", "tls://127.0.0.1:1"], "needs certificates"),
+        (["--scheduler", "tcp://nonesuch.invalid:1"], "no scheduler answers at"),
         (["--scheduler", "127.0.0.1:1", "--jobs", "2"], "leave --jobs out"),
         (["--scheduler", "127.0.0.1:1", "--bundle", "default"], "go without it"),
         (["--jobs", "2", "--bundle", "default"], "go without it"),
