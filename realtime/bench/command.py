@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime import terminal
-from realtime.errors import SourceError, UsageError
+from realtime.errors import OutputError, SourceError, UsageError
 
 WARM_UP_S = 1.0
 """Stream time at the beginning of each run that is shown apart."""
@@ -62,12 +62,25 @@ def run(options: argparse.Namespace) -> int:
     from realtime.bench.record import rounded
     from realtime.bench.table import table
 
+    if options.compare:
+        return _compare(*options.compare)
     _check(options)
     record = rounded(_measured(options))
     if options.json != "-":
         print(table(record))
     if options.json:
         _write(options.json, record)
+    if options.plot:
+        from realtime.bench.plot import draw
+
+        draw(record, options.plot)
+    return 0
+
+
+def _compare(first: str, second: str) -> int:
+    from realtime.bench.comparison import comparison, load_record
+
+    print(comparison(load_record(first), load_record(second)))
     return 0
 
 
@@ -119,6 +132,7 @@ def _stream(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse what makes no sense before anything is measured."""
+    from realtime.bench.plot import check_format
     from realtime.sources.common import check_fps
 
     check_fps(options.fps)
@@ -130,6 +144,11 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--seconds must be above 0")
     if options.source is not None and not os.path.exists(options.source):
         raise SourceError(f"{options.source}: no such file; give a video file or a folder of images")
+    if options.plot:
+        check_format(options.plot)
+    for path in (options.json, options.plot):
+        if path and path != "-" and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+            raise OutputError(f"{path}: its folder does not exist")
 
 
 def _write(path: str, record: dict[str, Any]) -> None:
