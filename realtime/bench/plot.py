@@ -52,8 +52,12 @@ def _title(record: Record) -> str:
 
 def _bar(axes: Any, record: Record) -> None:
     """Mean cost of a frame by stage, against the budget."""
-    left = 0.0
+    left = beside = 0.0
     for name, colour in zip(STAGES, _COLOURS, strict=True):
+        if name in record["beside"]:
+            width = record["beside"][name]["share"] * record["budget_ms"]
+            axes.barh(-0.6, width, left=beside, color=colour, height=0.4, alpha=0.6)
+            beside += width
         if name not in record["stages"]:
             continue
         width = record["stages"][name]["share"] * record["budget_ms"]
@@ -64,7 +68,16 @@ def _bar(axes: Any, record: Record) -> None:
         f"budget {record['budget_ms']:.3g}", (record["budget_ms"], 0.42), color=_BUDGET, fontsize=9,
         ha="right", va="bottom", xytext=(-4, 0), textcoords="offset points",
     )  # fmt: skip
-    axes.set(xlim=(0.0, 1.06 * max(left, record["budget_ms"])), ylim=(-0.4, 0.75), yticks=[])
+    axes.set(
+        xlim=(0.0, 1.06 * max(left, beside, record["budget_ms"])),
+        ylim=(-0.9 if beside else -0.4, 0.75),
+        yticks=[],
+    )
+    if beside:
+        axes.annotate(
+            "in threads beside the route", (beside, -0.6), va="center", fontsize=8.5, color="#555555",
+            xytext=(5, 0), textcoords="offset points",
+        )  # fmt: skip
     axes.set_title("mean cost of a frame, ms", loc="left", fontsize=10)
     axes.legend(ncols=len(STAGES), loc="upper left", bbox_to_anchor=(0.0, -0.28), frameon=False, fontsize=8.5,
                 handlelength=1.0, columnspacing=1.2, borderpad=0.0)  # fmt: skip
@@ -113,7 +126,9 @@ def _latencies(axes: Any, record: Record) -> None:
         low, high = edges[0], edges[-1]
         bins = np.geomspace(low, high, _BARS + 1)
         centres = np.sqrt(np.asarray(edges[:-1]) * np.asarray(edges[1:]))
-        heights, *_ = axes.hist(centres, bins=bins, weights=counts, color="#8fb1d3", edgecolor="white", lw=0.4)
+        heights, *_ = axes.hist(
+            centres, bins=bins, weights=counts, color="#8fb1d3", edgecolor="white", lw=0.4
+        )
         axes.set(xscale="log", yscale="log", ylim=(0.7, 8.0 * float(np.max(heights))))
     marks = [("p50", times["p50_ms"]), ("p99", times["p99_ms"]), ("budget", record["budget_ms"])]
     for row, (name, value) in enumerate(marks):

@@ -113,6 +113,27 @@ class Stopwatch:
 
         return timed
 
+    def timed_reading(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same for one that gives a generator, whose steps count where another thread takes them."""
+
+        @wraps(function)
+        def reading(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            items = function(*args, **kwargs)
+            try:
+                while True:
+                    started_s = perf_counter()
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        return
+                    if threading.get_ident() != self._thread:
+                        self.add(stage, 1000.0 * (perf_counter() - started_s))
+                    yield item
+            finally:
+                items.close()
+
+        return reading
+
 
 @contextmanager
 def watched_stages(watch: Stopwatch) -> Iterator[None]:
@@ -121,19 +142,24 @@ def watched_stages(watch: Stopwatch) -> Iterator[None]:
         for stage, owner, name in _methods():
             original = getattr(owner, name)
             stack.callback(setattr, owner, name, original)
-            setattr(owner, name, watch.timed(stage, original))
+            timed = watch.timed_reading if name == "_read" else watch.timed
+            setattr(owner, name, timed(stage, original))
         yield
 
 
 def _methods() -> Iterator[tuple[str, type, str]]:
-    """Stage, class and method; none of them calls another."""
+    """Stage, class and method; in one thread none of them calls another."""
     from realtime.face_route import FaceRoute
     from realtime.faces import FaceAligner, FaceTracker
     from realtime.flow import FlowMeter
     from realtime.quality import FaceGate
+    from realtime.sources import ImageFolderSource, VideoSource
     from realtime.spotting import Spotter
 
+    yield "decode", VideoSource, "_read"
+    yield "decode", ImageFolderSource, "_read"
     yield "face", FaceTracker, "push"
+    yield "face", FaceTracker, "_look_at"
     yield "align", FaceAligner, "push"
     yield "align", FaceGate, "push"
     yield "flow", FlowMeter, "push"

@@ -6,9 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from time import perf_counter
 
-from realtime.bench.stopwatch import Stopwatch
 from realtime.types import Frame, FrameSource, StreamInfo, Unreadable
 
 
@@ -75,27 +73,3 @@ class Repeated:
 def _after(first: Frame | Unreadable, rest: Iterator[Frame | Unreadable]) -> Iterator[Frame | Unreadable]:
     yield first
     yield from rest
-
-
-class Decoded:
-    """A stream that tells a stopwatch what getting each frame cost; for a camera's own thread."""
-
-    def __init__(self, source: FrameSource, watch: Stopwatch) -> None:
-        self._source, self._watch = source, watch
-        self.info = source.info
-
-    def __enter__(self) -> Decoded:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._source.__exit__(None, None, None)
-
-    def __iter__(self) -> Iterator[Frame | Unreadable]:
-        items = iter(self._source)
-        while True:
-            started_s = perf_counter()
-            item = next(items, None)
-            if item is None:
-                return
-            self._watch.add("decode", 1000.0 * (perf_counter() - started_s))
-            yield item

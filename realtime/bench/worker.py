@@ -18,7 +18,7 @@ from typing import Any
 
 from realtime.bench.memory import peak_mb, resident_mb
 from realtime.bench.stopwatch import Stopwatch, watched_stages
-from realtime.bench.streams import Decoded, Repeated
+from realtime.bench.streams import Repeated
 from realtime.bench.watch import Span, WatchedSink, WatchedSource
 from realtime.errors import GlimpseError
 
@@ -72,7 +72,7 @@ def measure(job: Job) -> dict[str, Any]:
         loaded_s = time.time() - job.started_s
         _wait_for_the_start()
         resident = resident_mb()
-        with _source(job, recorded, watch, span, enough) as source, watched_stages(watch):
+        with watched_stages(watch), _source(job, recorded, watch, span, enough) as source:
             process(source, pipeline, sink)
         return {
             **_figures(watch, source),
@@ -130,9 +130,8 @@ def _source(
     from realtime.sources.feed import FileFeed
     from realtime.sources.live import LivePolicy, LiveSource
 
-    decoded = Decoded(recorded, watch)
     live = LiveSource(
-        job.source, lambda: FileFeed(decoded, real_pace=True), LivePolicy(retries=0), lambda status: None
+        job.source, lambda: FileFeed(recorded, real_pace=True), LivePolicy(retries=0), lambda status: None
     )
 
     def captured_s(index: int) -> float | None:
