@@ -21,9 +21,12 @@ from realtime.route_options import add_route_options, with_options
 if TYPE_CHECKING:
     from realtime.recognition import Recognizer
     from realtime.sinks import EventSink
-    from realtime.types import StreamInfo
+    from realtime.sinks.window import WindowSink
+    from realtime.types import FrameSource, StreamInfo
 
 log = logging.getLogger("glimpse")
+_SUFFIXES = {"--out": ".jsonl", "--csv": ".csv", "--report": ".html", "--video": ".mp4"}
+"""Flag of an output → ending of its files, where there are several."""
 
 
 def build_parser() -> terminal.Parser:
@@ -56,6 +59,16 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-faces", action="store_true",
         help="put the key frames of each event into the report: pictures of the person",
+    )  # fmt: skip
+    parser.add_argument(
+        "--video", metavar="PATH",
+        help="film with what was found drawn into it (.mp4, .mkv, .avi, .webm), or a folder for several;"
+        " needs --allow-clips",
+    )  # fmt: skip
+    parser.add_argument("--show", action="store_true", help="a window with the run; h in it shows the keys")
+    parser.add_argument(
+        "--allow-clips", action="store_true",
+        help="allow films of the face: --video, and saving an event's clip from the window",
     )  # fmt: skip
     parser.add_argument(
         "--truth",
@@ -124,9 +137,16 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
             )
         for note in source.info.notes:
             print(f"glimpse: {name}: {note}", file=sys.stderr)
-        sinks = SinkGroup(list(_sinks(name, options, config, recognizer)))
+        outputs = list(_sinks(name, options, config, recognizer))
+        frames: FrameSource = source
+        if options.show:
+            window = _window(name, options)
+            frames = window.steer(source)
+            outputs.insert(0, window)
         with _progress(source.info) as progress:
-            summary = process(source, pipeline, sinks, model=model, timing=options.timing, progress=progress)
+            summary = process(
+                frames, pipeline, SinkGroup(outputs), model=model, timing=options.timing, progress=progress
+            )
         for note in summary.notes:
             print(f"glimpse: {name}: {note}", file=sys.stderr)
         log.info(
@@ -148,6 +168,12 @@ def _sinks(
         yield CsvSink(_target(options.csv, name, ".csv", several))
     if options.report:
         yield _report(_target(options.report, name, ".html", several), options, config, recognizer)
+    if options.video:
+        from realtime.sinks.film import FilmSink
+
+        path = _target(options.video, name, ".mp4", several)
+        print(f"glimpse: {path}: will show a face; only you can read it", file=sys.stderr)
+        yield FilmSink(path)
     # last, because it is the one that writes when it is opened: the others are known to be writable then
     yield JsonLinesSink(_target(options.out, name, ".jsonl", several))
 
@@ -169,11 +195,19 @@ def _report(path: str, options: argparse.Namespace, config: Any, recognizer: Rec
     return ReportSink(path, extras, show_faces=options.allow_faces)
 
 
+def _window(name: str, options: argparse.Namespace) -> WindowSink:
+    """The window of a run; clips are saved beside the events."""
+    from realtime.sinks.window import WindowSink
+
+    folder = Path(options.out).parent if options.out != "-" else Path()
+    return WindowSink(Path(name).name, clips=folder if options.allow_clips else None)
+
+
 def _make_folders(options: argparse.Namespace) -> None:
     """Several files go into folders, which are made where they are missing."""
     from realtime.sinks.files import output_errors
 
-    for path in (options.out, options.csv, options.report):
+    for path in (options.out, options.csv, options.report, options.video):
         if len(options.files) > 1 and path and path != "-":
             with output_errors(path):
                 os.makedirs(path, exist_ok=True)
@@ -188,7 +222,7 @@ def _target(path: str, name: str, suffix: str, several: bool) -> str:
 
 def _check_targets(options: argparse.Namespace) -> None:
     """Refuse outputs that would overwrite each other or an input, before anything is written."""
-    targets = [("--out", options.out), ("--csv", options.csv), ("--report", options.report)]
+    targets = [(flag, getattr(options, flag.removeprefix("--"))) for flag in _SUFFIXES]
     named = [(flag, path) for flag, path in targets if path]
     several = len(options.files) > 1
     stems = [Path(name).stem for name in options.files]
@@ -211,19 +245,29 @@ def _check_targets(options: argparse.Namespace) -> None:
     for name in filter(None, (*options.files, options.config, options.truth)):
         if Path(name).resolve() in taken:
             raise UsageError(f"{name}: is both input and output")
-    if options.allow_faces and not options.report:
-        raise UsageError("--allow-faces is about the report; name one with --report")
-    if options.allow_faces and options.report == "-":
-        raise UsageError("a report with faces goes into a file that only you can read: --report PATH")
+    _check_pictures(options)
     if options.truth and not options.report:
         raise UsageError("--truth is drawn into the report; name one with --report")
     if sum(path == "-" for _, path in named) > 1:
         raise UsageError("only one output can go to standard output")
 
 
+def _check_pictures(options: argparse.Namespace) -> None:
+    """Refuse pictures of a person that were not clearly asked for, or that anybody could read."""
+    if options.allow_faces and not options.report:
+        raise UsageError("--allow-faces is about the report; name one with --report")
+    if options.allow_faces and options.report == "-":
+        raise UsageError("a report with faces goes into a file that only you can read: --report PATH")
+    if options.video and not options.allow_clips:
+        raise UsageError("--video writes a film of the face; add --allow-clips if all agree to that")
+    if options.video == "-":
+        raise UsageError("a film goes into a file that only you can read: --video PATH")
+    if options.show and len(options.files) > 1:
+        raise UsageError("--show goes with one FILE")
+
+
 def _with_suffix(named: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    suffixes = {"--out": ".jsonl", "--csv": ".csv", "--report": ".html"}
-    return [(path, suffixes[flag]) for flag, path in named]
+    return [(path, _SUFFIXES[flag]) for flag, path in named]
 
 
 @contextlib.contextmanager

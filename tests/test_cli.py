@@ -358,6 +358,32 @@ def test_faces_come_into_a_report_on_request_only(glimpse: Glimpse, clip: Clip, 
     assert_refused(glimpse("process", clip.video, "--allow-faces", "--report", "-"), 2, "--report PATH")
 
 
+def test_films_are_written_on_clear_request_only(glimpse: Glimpse, wall: Path, tmp_path: Path) -> None:
+    words: list[str | Path] = ["process", wall, "--model", "none", "--out", tmp_path / "e.jsonl"]
+    path = tmp_path / "out.mp4"
+    assert_refused(glimpse(*words, "--video", path), 2, "--video", "--allow-clips")
+    assert not path.exists()
+    outcome = glimpse(*words, "--video", path, "--allow-clips")
+    assert (outcome.code, outcome.err) == (0, f"glimpse: {path}: will show a face; only you can read it\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    video = cv2.VideoCapture(str(path))
+    assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (12, 100)
+    video.release()
+    assert_refused(glimpse(*words[:4], "--video", "-", "--allow-clips"), 2, "--video PATH")
+    assert_refused(glimpse(*words[:4], "--video", wall, "--allow-clips"), 2, wall)
+    folder = tmp_path / "many"
+    other = shutil.copy(wall, tmp_path / "other.avi")
+    glimpse("process", wall, other, "--out", folder, "--video", folder, "--allow-clips", "--model", "none")
+    assert sorted(p.name for p in folder.glob("*.mp4")) == ["other.mp4", "wall.mp4"]
+
+
+def test_a_window_needs_a_display(glimpse: Glimpse, wall: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert_refused(glimpse("process", wall, "--show", "--model", "none"), 1, "--show", "--report", "--video")
+    assert_refused(glimpse("process", wall, wall, "--show", "--model", "none"), 2, "--show")
+
+
 def test_a_second_run_writes_the_same_bytes(
     glimpse: Glimpse, results: Path, clip: Clip, tiny_bundle: Path, tmp_path: Path
 ) -> None:

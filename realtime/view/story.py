@@ -1,0 +1,105 @@
+"""What a picture of one moment shows, and the recent past that it needs."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.sinks.base import Watched
+from realtime.sinks.records import Record, event_record
+from realtime.types import F32, F64, U8, FacialEvent, Frame, FrameRow
+
+SPAN_S = 10.0
+"""Time that the strip shows, s."""
+EVENTS = 8
+_MOST_POINTS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How the run does; what is not known is None or empty."""
+
+    status: str = ""
+    fps: float | None = None
+    """Frames per second of the route, by the clock on the wall."""
+    latency_ms: float | None = None
+    """From the arrival of a frame to the end of its route."""
+    dropped: int = 0
+    """Frames that were dropped because the route was too slow."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One moment, with nothing in it that changes later: it may be drawn elsewhere."""
+
+    image: U8
+    """BGR; may be reduced."""
+    size: tuple[int, int]
+    """Width and height of the frame, whose pixels all places are given in."""
+    time_s: float
+    outlines: tuple[F32, ...]
+    """(468, 2) per face: landmarks in pixels of the frame."""
+    rows: tuple[FrameRow, ...]
+    """Measurements, one row per face."""
+    time_axis_s: F64
+    """Stream times of the strip's points, (n,)."""
+    motion: F64
+    """Largest motion of a region at these, percent of the eye distance, (n,); NaN without evidence."""
+    hidden: F64
+    """1 where a micro-expression could not have been seen, else 0, (n,)."""
+    events: tuple[Record, ...]
+    """The last ones, oldest first, as records of schema glimpse/1."""
+    count: int
+    """Events so far."""
+    gauges: Gauges
+
+
+class Story:
+    """Follows the route frame by frame, in bounded memory; `scene` gives the picture of the last frame."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, float, float]] = deque(maxlen=_MOST_POINTS)
+        self._events: deque[Record] = deque(maxlen=EVENTS)
+        self._count = 0
+
+    def push(self, frame: Frame, route: Watched, decided: Sequence[FacialEvent]) -> None:
+        """Take a frame after the route has."""
+        self.tell(decided)
+        lengths = [_largest(row) for row in route.observations]
+        known = [length for length in lengths if not math.isnan(length)]
+        hidden = all(row.unobservable is not None for row in route.observations)
+        self._points.append((frame.time_s, max(known, default=math.nan), float(hidden)))
+        while self._points[0][0] < frame.time_s - SPAN_S:
+            self._points.popleft()
+
+    def tell(self, decided: Sequence[FacialEvent]) -> None:
+        """Take events alone."""
+        self._events.extend(map(event_record, decided))
+        self._count += len(decided)
+
+    def scene(self, frame: Frame, route: Watched, gauges: Gauges) -> Scene:
+        """The moment that was pushed last."""
+        columns = np.array(self._points, dtype=np.float64).T
+        return Scene(
+            image=frame.image,
+            size=(frame.image.shape[1], frame.image.shape[0]),
+            time_s=frame.time_s,
+            outlines=tuple(face.landmarks_px[:, :2] for face in route.faces),
+            rows=route.observations,
+            time_axis_s=columns[0],
+            motion=columns[1],
+            hidden=columns[2],
+            events=tuple(self._events),
+            count=self._count,
+            gauges=gauges,
+        )
+
+
+def _largest(row: FrameRow) -> float:
+    if row.motion is None or row.skipped is not None:
+        return math.nan
+    return math.sqrt(float(np.square(row.motion.regions).sum(axis=1).max()))
