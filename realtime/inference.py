@@ -45,15 +45,20 @@ class CnnSession:
             raise DeviceError(f"unknown device {device!r}: use auto, cpu or cuda")
         if device == "cuda":
             _refuse_double_install()
-        self._session = _open(_runtime(), network, device)
-        self.provider: str = "cuda" if self._session.get_providers()[0] == _CUDA else "cpu"
-        """What the network really runs on: "cpu" or "cuda"."""
+        self._session = _open(load_runtime(), network, device)
         if device == "cuda" and self.provider != "cuda":
             raise DeviceError(
                 "CUDA is not available to ONNX Runtime: install onnxruntime-gpu[cuda,cudnn] and a driver, "
                 "or use --device cpu"
             )
+        if device == "cuda":
+            self._session.disable_fallback()  # or a failure while it runs moves it to the CPU, unsaid
         self._check_signature()
+
+    @property
+    def provider(self) -> str:
+        """What the network really runs on just now: "cpu" or "cuda"."""
+        return "cuda" if self._session.get_providers()[0] == _CUDA else "cpu"
 
     def run(self, frames: F32, flows: F32) -> tuple[F32, F32, F32]:
         """What the network says of n movements.
@@ -65,8 +70,18 @@ class CnnSession:
         Returns:
             float32 features (n, 128), the `cnn` block; scores (n, 2, classes), the members' and the
             prior's; action_units (n, 13, 2), logits of `AU_NAMES` on the person's left and right.
+
+        Raises:
+            DeviceError: CUDA failed.
         """
-        found = self._session.run(list(_OUTPUTS), {"frames": frames, "flows": flows})
+        try:
+            found = self._session.run(list(_OUTPUTS), {"frames": frames, "flows": flows})
+        except Exception as error:  # ONNX Runtime raises classes of its own without a common root
+            if self.provider != "cuda":
+                raise
+            raise DeviceError(
+                "the network failed on CUDA: is its memory full? or use --device cpu"
+            ) from error
         features, scores, units = (np.asarray(item, dtype=np.float32) for item in found)
         return features, scores, units
 
@@ -78,7 +93,8 @@ class CnnSession:
             raise BundleError("the bundle's network has other inputs or outputs: export the bundle again")
 
 
-def _runtime() -> Any:
+def load_runtime() -> Any:
+    """ONNX Runtime, silent and without telemetry."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read once, when the library is first imported
     import onnxruntime
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from realtime.bundle import Bundle
-from realtime.errors import BundleError, ConfigError
+from realtime.errors import BundleError, ConfigError, DeviceError
 from realtime.explain import explain
 from realtime.features.extract import handcrafted, network_input
 from realtime.features.spec import AU_NAMES, BLOCKS, FACE_SIZE
@@ -141,6 +141,8 @@ class Recognizer:
         empty = KeyFrameEvidence(None, np.zeros((3, 2, FACE_SIZE, FACE_SIZE), np.float32))
         try:
             probabilities = self.probabilities([empty])
+        except DeviceError:
+            raise
         except Exception as error:  # ONNX Runtime raises classes of its own without a common root
             raise BundleError(f"bundle {self.bundle.name} cannot be run: export it again") from error
         wanted = (1, len(self.bundle.classes))

@@ -198,7 +198,7 @@ def test_telemetry_is_off_before_the_runtime_is_imported():
     code = (
         "import sys, os, realtime.inference as i\n"
         "assert 'onnxruntime' not in sys.modules\n"
-        "i._runtime()\n"
+        "i.load_runtime()\n"
         "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1' and 'torch' not in sys.modules\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
