@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from export.card import model_card
-from export.parity import check_network, check_svm
+from export.parity import check_network, check_scorer
 from export.to_onnx import network_to_onnx
-from offline.trained_model import load_trained, svm_bytes
-from realtime.bundle import CARD, DESCRIPTION, NETWORK, SCHEMA, SVM, content_id, load_bundle, load_svm
+from offline.trained_model import load_trained
+from realtime.bundle import CARD, DESCRIPTION, NETWORK, SCHEMA, SCORER, content_id, load_bundle
 from realtime.errors import DataError, OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
+from realtime.scorer_file import read_scorer, scorer_bytes
 
 MAX_BYTES = 5_000_000
 
@@ -37,13 +38,13 @@ def export_bundle(trained: Path, out: Path, name: str, notes: Mapping[str, Any])
     if out.exists() and not (out.is_dir() and ((out / DESCRIPTION).is_file() or not any(out.iterdir()))):
         raise OutputError(f"{out} exists and is no bundle: give another folder")
     model, about = load_trained(trained)
-    network, svm = network_to_onnx(model.network), svm_bytes(model)
+    network, scorer = network_to_onnx(model.network), scorer_bytes(model.scorer)
     difference = check_network(model, network)
-    check_svm(model, load_svm(svm, SVM))
+    check_scorer(model, read_scorer(scorer, SCORER))
     description = {
         "schema": SCHEMA,
         "name": name,
-        "id": content_id(network, svm),
+        "id": content_id(network, scorer),
         "classes": list(model.classes),
         "feature_spec": FEATURE_SPEC_ID,
         "training_data": about.get("training_data", {}),
@@ -56,7 +57,7 @@ def export_bundle(trained: Path, out: Path, name: str, notes: Mapping[str, Any])
         **notes,
     }
     _check_evaluations(description)
-    contents = {NETWORK: network, SVM: svm, CARD: model_card(description).encode("utf-8")}
+    contents = {NETWORK: network, SCORER: scorer, CARD: model_card(description).encode("utf-8")}
     description["files"] = {
         file: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
         for file, data in contents.items()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from sklearn.svm import SVC
 from offline.svm_fitting import SvmSettings, svm_front
 from offline.timing import part
 from realtime.features.spec import AU_NAMES
-from realtime.fusion import SOURCES, Fusion
+from realtime.fusion import SOURCES, Fusion, Scorer, UnitCalibration
 from realtime.svm import RbfSvm
 from realtime.types import F64
 
@@ -46,8 +45,8 @@ class Stack:
 @part("svm")
 def fit_scorer(
     stack: Stack, active: NDArray[np.bool_], settings: SvmSettings
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Fit SVM and fusion; returns the parts that `realtime.fusion.Scorer` is made of, and what was chosen.
+) -> tuple[Scorer, dict[str, float]]:
+    """Fit SVM and fusion; returns a scorer without action units, and what was chosen.
 
     Args:
         stack: the samples.
@@ -63,9 +62,8 @@ def fit_scorer(
     assert best is not None
     loss, fusion, c, gamma = best
     svm = fit_machine(stack.features, stack.labels, active, c, gamma)
-    parts = {"svm": svm, "weights": fusion.weights.copy(), "offsets": fusion.offsets.copy()}
     weights = {f"weight_{name}": float(w) for name, w in zip(SOURCES, fusion.weights, strict=True)}
-    return parts, {"C": c, "gamma": gamma, "log_loss": loss, **weights}
+    return Scorer(RbfSvm.of(svm), fusion, None), {"C": c, "gamma": gamma, "log_loss": loss, **weights}
 
 
 def stacked_scores(stack: Stack, active: NDArray[np.bool_], c: float, gamma: float) -> F64:
@@ -112,11 +110,11 @@ def fit_fusion(scores: F64, labels: NDArray[np.intp], importance: F64) -> tuple[
     limits = [(0.0, None)] * sources + [(None, None)] * classes
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits)
     weights = np.where(np.abs(centred).max(axis=(0, 2)) > 0.0, found.x[:sources], 0.0)
-    return Fusion(weights, found.x[sources:]), float(found.fun)
+    return Fusion(weights, found.x[sources:].copy()), float(found.fun)
 
 
-def fit_units(logits: F64, targets: F64) -> tuple[F64, F64]:
-    """Slopes and offsets (13,) of the sigmoids that turn logits (n, 13, 2) into probabilities.
+def fit_units(logits: F64, targets: F64) -> UnitCalibration:
+    """The sigmoids that turn logits (n, 13, 2) into probabilities.
 
     Targets are 0, 1 or NaN for not known. A unit that is always there or never keeps its logits.
     """
@@ -126,7 +124,7 @@ def fit_units(logits: F64, targets: F64) -> tuple[F64, F64]:
         known = np.isfinite(wanted)
         if len(np.unique(wanted[known])) == 2:
             slopes[unit], offsets[unit] = _sigmoid(given[known], wanted[known])
-    return slopes, offsets
+    return UnitCalibration(slopes, offsets)
 
 
 def _sigmoid(values: F64, wanted: F64) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
     model.json     classes, settings, training curve, metrics, data, versions
     network.npz    the networks' weights as plain arrays
-    svm.skops      scaler, imputer, SVM, fusion, calibration
+    scorer.npz     scaler, SVM, fusion, calibration
 
 Nothing in it is pickled.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 import torch
 
 from offline.network import GlimpseNet, Member
@@ -28,14 +26,14 @@ from offline.settings import read_settings
 from offline.training import TrainedModel
 from offline.training_settings import EpochRecord, TrainingSettings
 from offline.versions import library_versions
-from realtime.bundle import load_svm
+from realtime.bundle import SCORER
 from realtime.errors import ConfigError, DataError, OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
+from realtime.scorer_file import read_scorer, scorer_bytes
 
-SCHEMA = "glimpse-trained/2"
+SCHEMA = "glimpse-trained/3"
 MODEL = "model.json"
 WEIGHTS = "network.npz"
-SVM = "svm.skops"
 
 
 def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) -> None:
@@ -60,7 +58,7 @@ def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / WEIGHTS).write_bytes(weights.getvalue())
-        (folder / SVM).write_bytes(svm_bytes(model))
+        (folder / SCORER).write_bytes(scorer_bytes(model.scorer))
         (folder / MODEL).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"cannot write the trained model to {folder}: {error.strerror}") from error
@@ -69,11 +67,11 @@ def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) ->
 def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
     """Read a trained model and its description.
 
-    Raises DataError where the folder holds none, or one of another version; BundleError for its SVM.
+    Raises DataError where the folder holds none, or one of another version; BundleError for its scorer.
     """
     try:
         description = json.loads((folder / MODEL).read_text(encoding="utf-8"))
-        svm_data = (folder / SVM).read_bytes()
+        scorer = (folder / SCORER).read_bytes()
         with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
             weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except (OSError, ValueError, EOFError, RecursionError, zipfile.BadZipFile) as error:
@@ -94,8 +92,8 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
         classes, choice = tuple(description["classes"]), dict(description["svm_choice"])
     except (AttributeError, ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"the trained model in {folder} is damaged: train it again") from error
-    parts = load_svm(svm_data, str(folder / SVM))
-    return TrainedModel(network.eval(), parts, classes, settings, curve, choice), description
+    numbers = read_scorer(scorer, str(folder / SCORER))
+    return TrainedModel(network.eval(), numbers, classes, settings, curve, choice), description
 
 
 def _empty_network(description: Mapping[str, Any], settings: TrainingSettings) -> GlimpseNet:
@@ -106,36 +104,6 @@ def _empty_network(description: Mapping[str, Any], settings: TrainingSettings) -
         prior_classes = tuple(description["prior_classes"])
         prior = Member(prior_classes, shape.prior_features, prior_shape(shape, settings.prior))
     return GlimpseNet(members, prior, shape, bool(description["own_action_units"]))
-
-
-def svm_bytes(model: TrainedModel) -> bytes:
-    """SVM, fusion and calibration as skops data; the same model always gives the same bytes."""
-    return _canonical(bytes(skops.io.dumps(model.parts)))
-
-
-def _canonical(data: bytes) -> bytes:
-    """skops data with the memory addresses that name its objects counted up, and without times."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
-    schema = contents.pop("schema.json").decode("utf-8")
-    numbers: dict[str, str] = {}
-
-    def renamed(match: re.Match[str]) -> str:
-        return match[1] + numbers.setdefault(match[2], str(len(numbers) + 1)) + match[3]
-
-    schema = re.sub(r'("__id__": )(\d+)()', renamed, schema)
-    schema = re.sub(r'(")(\d+)(\.np[yz]")', renamed, schema)
-    files = {_renumbered(name, numbers): content for name, content in contents.items()}
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted({**files, "schema.json": schema.encode("utf-8")}.items()):
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def _renumbered(name: str, numbers: dict[str, str]) -> str:
-    stem, dot, ending = name.partition(".")
-    return numbers.get(stem, stem) + dot + ending
 
 
 def parse_settings(data: Any, where: str) -> TrainingSettings:

@@ -6,8 +6,7 @@ that never saw its person, at no extra cost, and the probabilities are calibrate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -49,8 +48,8 @@ class TrainedModel:
     """A fitted recogniser, still in torch."""
 
     network: GlimpseNet
-    parts: dict[str, Any]
-    """SVM pipeline, fusion and calibration: what `realtime.fusion.Scorer.of` takes."""
+    scorer: Scorer
+    """SVM, fusion and calibration, as the bundle will hold them."""
     classes: tuple[str, ...]
     settings: TrainingSettings
     curve: Curve
@@ -87,14 +86,10 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
         fold[origin],
         _importance(views, settings),
     )
-    parts, choice = fit_scorer(stack, active_features(settings, network), settings.svm)
-    units = (
-        fit_units(honest.units, views.action_units.astype(np.float64))
-        if _has_units(network)
-        else (None, None)
-    )
-    parts |= {"unit_slopes": units[0], "unit_offsets": units[1]}
-    return TrainedModel(network, parts, samples.classes, settings, curve, choice)
+    scorer, choice = fit_scorer(stack, active_features(settings, network), settings.svm)
+    if _has_units(network):
+        scorer = replace(scorer, units=fit_units(honest.units, views.action_units.astype(np.float64)))
+    return TrainedModel(network, scorer, samples.classes, settings, curve, choice)
 
 
 def require_two_of_each(samples: SampleSet) -> None:
@@ -179,8 +174,7 @@ def _unseen_output(
 def predict(model: TrainedModel, samples: SampleSet) -> F64:
     """Calibrated probabilities of every sample: float64 (n, classes)."""
     found = network_output(model.network, samples)
-    scorer = Scorer.of(model.parts)
-    return scorer.probabilities(found.scores, with_handcrafted(found.features, samples))
+    return model.scorer.probabilities(found.scores, with_handcrafted(found.features, samples))
 
 
 @part("features")

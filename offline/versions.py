@@ -6,7 +6,7 @@ from importlib import metadata
 
 from realtime import __version__
 
-_LIBRARIES = ("torch", "scikit-learn", "scikit-image", "numpy", "scipy", "opencv-python", "skops")
+_LIBRARIES = ("torch", "scikit-learn", "scikit-image", "numpy", "scipy", "opencv-python")
 
 
 def library_versions() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
     bundle.json     what the bundle is, and the SHA-256 and size of every other file
     cnn.onnx        the network
-    svm.skops       scaler, imputer and SVM, fusion and calibration; nothing in it is unpickled
+    scorer.npz      scaler, SVM, fusion and calibration: numbers, and nothing that could run
     MODEL_CARD.md   for people
 
 Loading checks everything before anything is used; every refusal is a `BundleError` of one line.
@@ -13,27 +13,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from realtime.errors import BundleError
-from realtime.features.spec import FEATURE_NAMES, FEATURE_SPEC_ID
+from realtime.features.spec import FEATURE_SPEC_ID
 from realtime.fusion import Scorer
+from realtime.scorer_file import read_scorer
 
-SCHEMA = "glimpse-bundle/2"
+SCHEMA = "glimpse-bundle/3"
 DESCRIPTION = "bundle.json"
 NETWORK = "cnn.onnx"
-SVM = "svm.skops"
+SCORER = "scorer.npz"
 CARD = "MODEL_CARD.md"
-FILES = (NETWORK, SVM, CARD)
-
-TRUSTED_TYPES: tuple[str, ...] = ("numpy.dtype",)
-"""Types that an SVM file may hold beside skops' own list of harmless ones."""
+FILES = (NETWORK, SCORER, CARD)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +37,7 @@ class Bundle:
 
     name: str
     id: str
-    """Short hash over the contents of the network and the SVM."""
+    """Short hash over the contents of the network and the scorer."""
     classes: tuple[str, ...]
     """In the order of the probabilities."""
     network: bytes
@@ -58,20 +53,23 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
     """Load and verify a bundle folder, or a shipped bundle by its name.
 
     Raises BundleError where there is none, a file is missing or changed, the schema or feature spec is
-    another one, the classes do not fit, or the SVM holds a type that is not trusted.
+    another one, the classes do not fit, or the scorer holds anything but the numbers that it should.
     """
     folder = find_bundle(model)
     description = _read_description(folder)
     _check_spec(folder, description)
     contents = _verified_files(folder, description)
     classes = _classes(folder, description)
-    found = content_id(contents[NETWORK], contents[SVM])
+    found = content_id(contents[NETWORK], contents[SCORER])
     if description.get("id") != found:
         raise BundleError(
             f"bundle {folder} is damaged: its id does not fit its files; copy or export it again"
         )
-    svm = load_svm(contents[SVM], str(folder / SVM))
-    scorer = _scorer(folder, svm, classes)
+    scorer = read_scorer(contents[SCORER], str(folder / SCORER))
+    if (known := len(scorer.svm.support)) != len(classes):
+        raise BundleError(
+            f"bundle {folder} has wrong classes: its SVM knows {known}, it names {len(classes)}"
+        )
     name = str(description.get("name", folder.name))
     return Bundle(name, found, classes, contents[NETWORK], scorer, description, folder)
 
@@ -105,33 +103,9 @@ def shipped_bundles() -> dict[str, Path]:
     return {entry.name: entry for entry in sorted(root.iterdir()) if (entry / DESCRIPTION).is_file()}
 
 
-def content_id(network: bytes, svm: bytes) -> str:
+def content_id(network: bytes, scorer: bytes) -> str:
     """Short id of a bundle's contents: 12 hexadecimal digits."""
-    return hashlib.sha256(hashlib.sha256(network).digest() + hashlib.sha256(svm).digest()).hexdigest()[:12]
-
-
-def load_svm(data: bytes, name: str) -> dict[str, Any]:
-    """Load the parts of a `Scorer`. Raises BundleError for untrusted types and damaged data."""
-    import skops.io
-    from sklearn.exceptions import InconsistentVersionWarning
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    try:
-        untrusted = sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
-        if untrusted:
-            raise BundleError(
-                f"{name} holds types that are not trusted: {', '.join(untrusted)}; do not use it"
-            )
-        with warnings.catch_warnings():
-            # only the numbers are used (see `svm`), and those do not depend on the version
-            warnings.simplefilter("ignore", InconsistentVersionWarning)
-            return dict(skops.io.loads(data, trusted=list(TRUSTED_TYPES)))
-    except UntrustedTypesFoundException as error:
-        raise BundleError(f"{name} holds types that are not trusted; do not use it") from error
-    except BundleError:
-        raise
-    except Exception as error:  # skops lets any error of zip, JSON and numpy through
-        raise BundleError(f"{name} is not a readable SVM: export the bundle again") from error
+    return hashlib.sha256(hashlib.sha256(network).digest() + hashlib.sha256(scorer).digest()).hexdigest()[:12]
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -187,18 +161,3 @@ def _classes(folder: Path, description: Mapping[str, Any]) -> tuple[str, ...]:
             f"bundle {folder} has wrong classes {classes!r}: two or more different names are needed"
         )
     return tuple(cast(list[str], classes))
-
-
-def _scorer(folder: Path, parts: dict[str, Any], classes: tuple[str, ...]) -> Scorer:
-    try:
-        known, features = parts["svm"].classes_, parts["svm"].n_features_in_
-        scorer = Scorer.of(parts)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"bundle {folder} has an SVM of another build: export it again") from error
-    if not np.array_equal(known, np.arange(len(classes))):
-        raise BundleError(
-            f"bundle {folder} has wrong classes: its SVM knows {len(known)}, it names {len(classes)}"
-        )
-    if features != len(FEATURE_NAMES):
-        raise BundleError(f"bundle {folder} has an SVM for another number of features: train it again")
-    return scorer

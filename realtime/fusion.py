@@ -10,14 +10,12 @@ movements of people whom none of the sources had seen).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax
 
-from realtime.features.spec import AU_NAMES
 from realtime.svm import RbfSvm
-from realtime.types import F64, readonly
+from realtime.types import F64
 
 SOURCES = ("members", "prior", "svm")
 """What scores a movement, in the order of `Fusion.weights`."""
@@ -61,21 +59,6 @@ class Scorer:
     units: UnitCalibration | None
     """None where the network knows no action units."""
 
-    @classmethod
-    def of(cls, parts: Any) -> Scorer:
-        """The scorer of a saved mapping, as `offline.stacking` makes it.
-
-        Raises KeyError, TypeError, ValueError or AttributeError where it is built otherwise.
-        """
-        svm = RbfSvm.of(parts["svm"])
-        classes = len(svm.support)
-        fusion = Fusion(_array(parts["weights"], (len(SOURCES),)), _array(parts["offsets"], (classes,)))
-        if parts["unit_slopes"] is None:
-            return cls(svm, fusion, None)
-        shape = (len(AU_NAMES),)
-        units = UnitCalibration(_array(parts["unit_slopes"], shape), _array(parts["unit_offsets"], shape))
-        return cls(svm, fusion, units)
-
     def probabilities(self, network_scores: F64, features: F64) -> F64:
         """Calibrated probabilities of the classes.
 
@@ -89,10 +72,3 @@ class Scorer:
         return self.fusion.probabilities(
             np.concatenate([network_scores, self.svm.decisions(features)[:, None]], axis=1)
         )
-
-
-def _array(values: Any, shape: tuple[int, ...]) -> F64:
-    array = readonly(np.ascontiguousarray(values, dtype=np.float64))
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"expected finite numbers of shape {shape}")
-    return array

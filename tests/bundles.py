@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-import skops.io
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from realtime.bundle import CARD, DESCRIPTION, FILES, NETWORK, SCHEMA, SVM, content_id
+from realtime.bundle import CARD, DESCRIPTION, FILES, NETWORK, SCHEMA, SCORER, content_id
 from realtime.features.spec import AU_NAMES, CNN_SIZE, FEATURE_NAMES, FEATURE_SPEC_ID
+from realtime.fusion import Fusion, Scorer, UnitCalibration
+from realtime.scorer_file import scorer_bytes
+from realtime.svm import RbfSvm
 
 CLASSES = ("happiness", "disgust", "surprise")
 
@@ -54,30 +56,25 @@ def network() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def svm() -> bytes:
+def scorer() -> bytes:
     """A fitted scaler and SVM over 224 features, and how all sources are fused."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % len(CLASSES)
     samples = rng.normal(size=(60, len(FEATURE_NAMES))) + labels[:, None]
     machine = make_pipeline(StandardScaler(), SVC(class_weight="balanced")).fit(samples, labels)
-    parts = {
-        "svm": machine,
-        "weights": np.array([0.3, 0.0, 1.0]),
-        "offsets": np.zeros(len(CLASSES)),
-        "unit_slopes": np.ones(len(AU_NAMES)),
-        "unit_offsets": np.zeros(len(AU_NAMES)),
-    }
-    return bytes(skops.io.dumps(parts))
+    fusion = Fusion(np.array([0.3, 0.0, 1.0]), np.zeros(len(CLASSES)))
+    units = UnitCalibration(np.ones(len(AU_NAMES)), np.zeros(len(AU_NAMES)))
+    return scorer_bytes(Scorer(RbfSvm.of(machine), fusion, units))
 
 
 def write_bundle(folder: Path, **changes: Any) -> Path:
     """Write the bundle; `changes` replace entries of bundle.json."""
-    contents = {NETWORK: network(), SVM: svm(), CARD: b"# tiny\n"}
+    contents = {NETWORK: network(), SCORER: scorer(), CARD: b"# tiny\n"}
     assert set(contents) == set(FILES)
     description = {
         "schema": SCHEMA,
         "name": "tiny",
-        "id": content_id(contents[NETWORK], contents[SVM]),
+        "id": content_id(contents[NETWORK], contents[SCORER]),
         "classes": list(CLASSES),
         "feature_spec": FEATURE_SPEC_ID,
         "files": {

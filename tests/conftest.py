@@ -97,6 +97,6 @@ def clip(film: Film, tmp_path_factory: pytest.TempPathFactory) -> Clip:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a bundle; tests that change it work on a copy."""
-    from bundles import write_bundle  # brings onnx and skops, which few tests need
+    from bundles import write_bundle  # brings onnx and scikit-learn, which few tests need
 
     return write_bundle(tmp_path_factory.mktemp("bundle") / "tiny")

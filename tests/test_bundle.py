@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import skops.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folder
 
 from export import bundle_writer, parity
 from export.bundle_writer import export_bundle
 from export.cli import main as export_main
-from offline.trained_model import load_trained, svm_bytes
+from offline.trained_model import load_trained
 from offline.training import network_output, predict, with_handcrafted
 from realtime import inference
-from realtime.bundle import CARD, NETWORK, SVM, find_bundle, load_bundle, shipped_bundles
+from realtime.bundle import CARD, NETWORK, SCORER, find_bundle, load_bundle, shipped_bundles
 from realtime.errors import BundleError, DataError, DeviceError, OutputError
 from realtime.inference import CnnSession
 from realtime.recognition import Recognizer
+from realtime.scorer_file import read_scorer, scorer_bytes
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def replace_file(bundle, describe, name, data):
     files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
     from realtime.bundle import content_id
 
-    describe(files=files, id=content_id((bundle / NETWORK).read_bytes(), (bundle / SVM).read_bytes()))
+    describe(files=files, id=content_id((bundle / NETWORK).read_bytes(), (bundle / SCORER).read_bytes()))
 
 
 def one_line_refusal(bundle, words):
@@ -68,7 +74,7 @@ def test_a_bundle_is_loaded_and_verified(bundle):
     assert sum(path.stat().st_size for path in bundle.iterdir()) < 5_000_000
 
 
-@pytest.mark.parametrize("name", [NETWORK, SVM, CARD])
+@pytest.mark.parametrize("name", [NETWORK, SCORER, CARD])
 def test_a_changed_byte_is_refused(bundle, name):
     data = bytearray((bundle / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -76,7 +82,7 @@ def test_a_changed_byte_is_refused(bundle, name):
     one_line_refusal(bundle, f"{name} has changed")
 
 
-@pytest.mark.parametrize("name", [NETWORK, SVM, CARD])
+@pytest.mark.parametrize("name", [NETWORK, SCORER, CARD])
 def test_a_missing_file_is_refused(bundle, name):
     (bundle / name).unlink()
     one_line_refusal(bundle, f"lacks {name}")
@@ -121,22 +127,64 @@ def test_a_link_out_of_the_folder_is_refused(bundle):
     one_line_refusal(bundle, "outside its folder")
 
 
-def test_an_svm_with_a_type_of_its_own_is_refused(bundle, describe):
-    replace_file(bundle, describe, SVM, skops.io.dumps({"run": os.system}))
-    one_line_refusal(bundle, "not trusted")
+def rewritten(**arrays):
+    """The tiny bundle's scorer with some arrays replaced, left out (None) or added."""
+    with np.load(tiny_bundle() / SCORER, allow_pickle=False) as found:
+        kept = {name: found[name] for name in found.files} | arrays
+    out = io.BytesIO()
+    np.savez_compressed(out, **{name: array for name, array in kept.items() if array is not None})
+    return out.getvalue()
 
 
-def test_a_pickle_is_not_opened(bundle, describe):
-    replace_file(bundle, describe, SVM, b"\x80\x04cos\nsystem\n")
-    one_line_refusal(bundle, "not a readable SVM")
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"svm_mean": np.array([os.system] * 224, dtype=object)},
+        {"weights": None},
+        {"extra": np.zeros(3)},
+        {"unit_slopes": None},
+        {"unit_offsets": None},
+        {"weights": np.zeros(4)},
+        {"weights": np.zeros(3, np.float32)},
+        {"offsets": np.full(4, np.nan)},
+        {"svm_vectors": np.zeros((1, 224))},
+        {"svm_gamma": np.array(np.inf)},
+        {"svm_support": np.array([-1, 5, 5, 5])},
+        {"svm_support": np.zeros(0, np.int64)},
+        {"svm_support": np.array([2.0, 2.0])},
+    ],
+)
+def test_a_scorer_of_anything_but_its_numbers_is_refused(bundle, describe, arrays):
+    replace_file(bundle, describe, SCORER, rewritten(**arrays))
+    one_line_refusal(bundle, "export the bundle again")
 
 
-def test_another_estimator_is_refused(bundle, describe):
-    from sklearn.preprocessing import StandardScaler
+def test_a_scorer_for_other_classes_is_refused(bundle, describe):
+    describe(classes=["a", "b", "c"])
+    one_line_refusal(bundle, "its SVM knows 4, it names 3")
 
-    scaler = StandardScaler().fit(np.zeros((2, 3)))
-    replace_file(bundle, describe, SVM, skops.io.dumps(scaler))
-    one_line_refusal(bundle, "not a readable SVM")
+
+@pytest.mark.parametrize("data", [b"", b"\x80\x04cos\nsystem\n", b"PK\x05\x06" + bytes(18)])
+def test_what_is_no_archive_is_refused(bundle, describe, data):
+    replace_file(bundle, describe, SCORER, data)
+    one_line_refusal(bundle, "not a readable scorer")
+
+
+def test_a_scorer_that_unpacks_to_gigabytes_is_not_unpacked(bundle, describe):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("svm_mean.npy", bytes(80_000_000))
+    replace_file(bundle, describe, SCORER, packed.getvalue())
+    one_line_refusal(bundle, "not a readable scorer")
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(place=st.floats(0, 1), mask=st.integers(1, 255))
+def test_a_flipped_byte_never_gets_past_the_reader_as_another_error(place, mask):
+    data = bytearray((tiny_bundle() / SCORER).read_bytes())
+    data[int(place * (len(data) - 1))] ^= mask
+    with contextlib.suppress(BundleError):
+        read_scorer(bytes(data), "scorer.npz")
 
 
 def test_a_broken_network_is_refused(bundle, describe):
@@ -219,9 +267,12 @@ def test_trained_models_survive_the_disk():
 
 
 def test_the_same_model_gives_the_same_bytes():
-    first = svm_bytes(tiny_model())
     again, _ = load_trained(tiny_trained_folder())
-    assert first == svm_bytes(tiny_model()) == svm_bytes(again) == (tiny_bundle() / SVM).read_bytes()
+    assert (
+        scorer_bytes(tiny_model().scorer)
+        == scorer_bytes(again.scorer)
+        == (tiny_bundle() / SCORER).read_bytes()
+    )
 
 
 def test_a_folder_without_a_trained_model_is_refused(tmp_path):
@@ -245,8 +296,11 @@ def test_a_network_that_differs_is_not_exported(tmp_path, monkeypatch):
 def test_an_svm_that_differs_is_not_exported(tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
 
-    load = bundle_writer.load_svm
-    monkeypatch.setattr(bundle_writer, "load_svm", lambda *given: {**load(*given), "offsets": np.arange(4.0)})
+    def other(data, name):
+        scorer = read_scorer(data, name)
+        return replace(scorer, fusion=replace(scorer.fusion, offsets=np.arange(4.0)))
+
+    monkeypatch.setattr(bundle_writer, "read_scorer", other)
     with pytest.raises(OutputError, match="other probabilities"):
         export_bundle(tiny_trained_folder(), tmp_path / "out", "x", {})
     assert list(tmp_path.iterdir()) == []

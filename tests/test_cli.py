@@ -245,7 +245,7 @@ def test_models_that_are_not_there(glimpse: Glimpse, wall: Path, tmp_path: Path)
     assert_refused(glimpse("process", wall, "--model", "x" * 300), 1, "no model bundle")
 
 
-@pytest.mark.parametrize("file", ["cnn.onnx", "svm.skops", "MODEL_CARD.md"])
+@pytest.mark.parametrize("file", ["cnn.onnx", "scorer.npz", "MODEL_CARD.md"])
 def test_a_bundle_with_one_changed_byte(
     glimpse: Glimpse, wall: Path, tiny_bundle: Path, tmp_path: Path, file: str
 ) -> None:

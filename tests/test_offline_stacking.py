@@ -7,7 +7,6 @@ import numpy as np
 from offline.stacking import Stack, fit_fusion, fit_scorer, fit_units
 from offline.svm_fitting import SvmSettings
 from realtime.features.spec import BLOCKS, FEATURE_NAMES
-from realtime.fusion import Scorer, UnitCalibration
 
 
 def labels(count: int = 240) -> np.ndarray:
@@ -44,16 +43,15 @@ def test_the_svm_is_judged_on_folds_that_it_had_not_seen() -> None:
     features[:, BLOCKS["hog"]] += 5.0 * truth[:, None]
     stack = Stack(features, np.zeros((120, 2, 3)), truth, np.arange(120) // 3 % 4, np.ones(120))
     off = np.zeros(len(FEATURE_NAMES), dtype=bool)
-    parts, choice = fit_scorer(stack, off, SvmSettings())
+    _, choice = fit_scorer(stack, off, SvmSettings())
     assert choice["weight_svm"] == 0.0
     noise = off.copy()
     noise[BLOCKS["flow"]] = True
     assert fit_scorer(stack, noise, SvmSettings())[1]["log_loss"] > 0.9
     hog = off.copy()
     hog[BLOCKS["hog"]] = True
-    parts, choice = fit_scorer(stack, hog, SvmSettings())
+    scorer, choice = fit_scorer(stack, hog, SvmSettings())
     assert choice["log_loss"] < 0.3
-    scorer = Scorer.of({**parts, "unit_slopes": None, "unit_offsets": None})
     found = scorer.probabilities(stack.scores, features)
     assert (found.argmax(axis=1) == truth).all()
     features[:, BLOCKS["au"]] = np.nan
@@ -67,8 +65,8 @@ def test_action_units_are_calibrated_one_by_one() -> None:
     targets[:, 2] = 1.0
     logits = 8.0 * (targets - 0.5) + rng.normal(0.0, 8.0, targets.shape)
     logits = np.nan_to_num(logits)
-    slopes, offsets = fit_units(logits, targets)
-    assert slopes[1] == slopes[2] == 1.0
-    found = UnitCalibration(slopes, offsets).probabilities(logits)[:, 0]
+    units = fit_units(logits, targets)
+    assert units.slopes[1] == units.slopes[2] == 1.0
+    found = units.probabilities(logits)[:, 0]
     assert abs(found.mean() - 0.3) < 0.05
-    assert 0.0 < slopes[0] < 0.5
+    assert 0.0 < units.slopes[0] < 0.5
