@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 import pytest
 from conftest import Film as Footage
+from media import write_video
 
+import realtime.cli
 from realtime.errors import OutputError
 from realtime.pipeline import Pipeline
 from realtime.process import process
@@ -278,10 +280,23 @@ def test_without_a_display_there_is_a_way_out(monkeypatch: pytest.MonkeyPatch) -
         WindowSink("film").open(INFO, None)
 
 
+def test_a_live_run_needs_a_display_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    write_video(tmp_path / "a.avi", "MJPG", 3)
+    assert realtime.cli.main(["live", str(tmp_path / "a.avi"), "--show"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--show needs a display" in line
+    assert realtime.cli.main(["live", str(tmp_path / "a.avi"), "--allow-clips"]) == 2
+    assert "--show" in capsys.readouterr().err
+
+
 class Standing(WindowSink):
     """A window whose process is a stand-in: the test presses the keys, and takes what would be shown."""
 
-    def open(self, info: StreamInfo, model: object) -> None:
+    def start(self) -> None:
         self._pipe, self.other = window_module.multiprocessing.Pipe()
         self._start_threads()
 
@@ -384,3 +399,11 @@ def test_a_real_window_stands_shows_and_goes(display: None) -> None:
     sink.close(RunSummary(30, 30, 0))
     assert sink._process is not None
     assert sink._process.exitcode == 0
+
+
+def test_a_live_run_with_a_window_ends_as_one_without(display: None, tmp_path: Path) -> None:
+    write_video(tmp_path / "a.avi", "MJPG", 30)
+    out = tmp_path / "e.jsonl"
+    words = ["live", str(tmp_path / "a.avi"), "--show", "--model", "none", "--out", str(out)]
+    assert realtime.cli.main(words) == 0
+    assert '"frames":30' in out.read_text().splitlines()[-1]

@@ -66,6 +66,8 @@ class CameraProcess:
             "seconds": seconds,
             "attempt": attempt,
             "check": check,
+            "show": self._settings.show,
+            "allow_clips": self._settings.allow_clips,
         }
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "realtime.live.worker"],

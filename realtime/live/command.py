@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime import terminal
 from realtime.errors import ConfigError, UsageError
+from realtime.live.window import INSTEAD
 from realtime.route_options import add_route_options, with_options
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), help="where the network runs")
     add("--route", metavar="YAML", help="settings of the route, as for `glimpse process --config`")
     add_route_options(parser)
+    add("--show", action="store_true", help="a window for every camera; h in it shows the keys")
+    add("--allow-clips", action="store_true", help="let the window save an event's clip: a film of the face")
     outputs = parser.add_argument_group("outputs (JSON Lines to standard output where none is named)")
     add = outputs.add_argument
     add("--out", metavar="PATH", help="JSON Lines; '-' is standard output, a file is continued")
@@ -68,6 +71,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--seconds must be above 0")
     settings = _settings(options)
     Redactor(settings.secrets).guard_log()
+    if settings.show:
+        from realtime.sinks.window import check_display
+
+        check_display(INSTEAD)
     if options.check:
         return _check(settings, options.seconds)
     outlets = make_outlets(settings)
@@ -111,6 +118,9 @@ def _settings(options: argparse.Namespace) -> LiveSettings:
         from realtime.config import load_config
 
         more["route"] = load_config(options.route)
+    if options.allow_clips and not options.show:
+        raise UsageError("--allow-clips is about the window; open it with --show")
+    more |= {"show": options.show, "allow_clips": options.allow_clips}
     settings = replace(settings, outputs=replace(settings.outputs, **chosen), **more)
     settings = replace(settings, route=with_options(settings.route, options))
     return with_secrets(settings, list(settings.secrets))

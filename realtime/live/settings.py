@@ -102,6 +102,10 @@ class LiveSettings:
     route: PipelineConfig = field(default_factory=PipelineConfig)
     metrics: str = ""
     """[HOST:]PORT of `/metrics` and `/healthz`; empty: off."""
+    show: bool = False
+    """Whether every camera has a window."""
+    allow_clips: bool = False
+    """Whether the windows may save clips, into the current folder."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What must never be shown."""
 

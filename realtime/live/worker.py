@@ -24,6 +24,8 @@ from realtime.live.camera_sink import CameraSink
 from realtime.live.check import check
 from realtime.live.records import of_camera
 from realtime.live.settings import CameraSettings
+from realtime.live.window import camera_window
+from realtime.sinks import SinkGroup
 from realtime.sinks.records import Record, to_line
 from realtime.sources.live import LiveSource, StreamStatus
 from realtime.types import ModelInfo, RunSummary
@@ -116,19 +118,28 @@ def run_camera(
     if job["model"] != "none":
         recognizer = load_recognizer(job["model"], device=job["device"], config=config.recognition)
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
-    sink = CameraSink(name, emit)
+    sink, window = CameraSink(name, emit), None
     with Pipeline(config, recognizer) as pipeline:
 
         def tell(status: StreamStatus) -> None:
             sink.tell(status)
+            if window is not None:
+                window.status = status.state
             if not status.warning:
-                write_decided(sink, pipeline, pipeline.flush())  # nothing spans a hole, or a change
+                decided = pipeline.flush()  # nothing spans a hole, or a change
+                if window is not None:
+                    window.watch(None, pipeline, decided)
+                write_decided(sink, pipeline, decided)
 
         with open_live(camera, tell, stop, seconds=job["seconds"], attempt=job["attempt"]) as source:
             sink.source = source
             threading.Thread(target=_report, args=(sink, source, emit, name), daemon=True).start()
+            if job["show"]:
+                window = camera_window(name, source, stop, allow_clips=job["allow_clips"])
+                window.start()  # before pictures come, which would wait for it
             if source.connect():
-                process(source, pipeline, sink, model=model)
+                outputs = SinkGroup([sink] if window is None else [window, sink])
+                process(source, pipeline, outputs, model=model)
             else:
                 sink.close(RunSummary(0, 0, 0, notes=source.notes))
             emit(of_camera(_gauges(sink, source), name, time.time()))

@@ -80,9 +80,12 @@ class WindowSink(PictureSink):
         """A word for the state of the stream."""
 
     def open(self, info: StreamInfo, model: ModelInfo | None) -> None:
-        """Open the window. Raises `OutputError` where there is no display."""
-        if self._process is not None:
-            return
+        """Open the window where `start` has not done so yet."""
+        if self._process is None:
+            self.start()
+
+    def start(self) -> None:
+        """Open the window, which takes about a second. Raises `OutputError` where there is no display."""
         check_display(self._instead)
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
