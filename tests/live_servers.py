@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -10,12 +11,18 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from media import encode, picture
+
+from realtime.sinks.rolling import EVENT_TYPES
+from realtime.types import U8
 
 REQUIRED = "GLIMPSE_REQUIRE_SERVERS"
 """Set where the servers are installed: then a missing one is a failure."""
@@ -226,6 +233,116 @@ def mosquitto(folder: Path, *settings: str) -> Iterator[Mosquitto]:
         yield broker
     finally:
         broker.stop()
+
+
+def pictures(off: threading.Event) -> Iterator[U8]:
+    """Until it is switched off."""
+    for number in count():
+        if off.is_set():
+            return
+        yield picture(number % 7)
+
+
+class Encoder:
+    """A camera that sends H.264 for as long as it is on: MPEG-TS by UDP, or HLS into a folder."""
+
+    def __init__(self, target: str, form: str, **options: str) -> None:
+        self._target, self._form, self._options = target, form, options
+        self.start()
+
+    def start(self) -> None:
+        self._off = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(self._off,), daemon=True)
+        self._thread.start()
+
+    def _run(self, off: threading.Event) -> None:
+        encode(self._target, self._form, pictures(off), pace=True, options=self._options)
+
+    def stop(self) -> None:
+        self._off.set()
+        self._thread.join(PATIENCE_S)
+
+
+@contextmanager
+def encoder(target: str, form: str, **options: str) -> Iterator[Encoder]:
+    camera = Encoder(target, form, **options)
+    try:
+        yield camera
+    finally:
+        camera.stop()
+
+
+@contextmanager
+def transport_stream() -> Iterator[str]:
+    """MPEG-TS over HTTP, without end and without a stated length; gives its URL."""
+    closing = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp2t")
+            self.end_headers()
+            with suppress(OSError):  # the client has gone
+                encode(self.wfile, "mpegts", pictures(closing), pace=True)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/live.ts"
+    finally:
+        closing.set()
+        server.shutdown()
+        server.server_close()
+
+
+class Subscriber:
+    """Everything that the broker says, over its restarts."""
+
+    def __init__(self, port: int) -> None:
+        import paho.mqtt.client as paho
+
+        self.got: list[tuple[str, bytes, bool]] = []
+        self.ready = threading.Event()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "watcher", clean_session=False)
+        self._client.on_connect = lambda client, *_: client.subscribe("glimpse/#", qos=2)
+        self._client.on_subscribe = lambda *_: self.ready.set()
+        self._client.on_message = lambda client, data, message: self.got.append(
+            (message.topic, message.payload, message.retain)
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def events(self) -> list[str]:
+        told = [json.loads(data) for topic, data, _ in self.got if topic == "glimpse/door/events"]
+        return [record["id"] for record in told if record["type"] in EVENT_TYPES]
+
+    def last(self, topic: str) -> bytes | None:
+        return next((data for name, data, _ in reversed(self.got) if name == topic), None)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[int]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def certificates(folder: Path) -> tuple[Path, Path, Path]:

@@ -9,19 +9,21 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 from conftest import Film
-from live_servers import mjpeg, rtsp, until
+from live_servers import Subscriber, mjpeg, mosquitto, rtsp, until, web_server
 from media import jpeg, write_mkv
 
 from realtime.live import camera_process, supervisor
@@ -95,6 +97,10 @@ class Run:
         chosen = [record for record in self.records if record["type"] in types]
         return [record for record in chosen if camera in (None, record["camera"])]
 
+    def statuses(self, key: str) -> list[dict[str, Any]]:
+        """Status records that say something."""
+        return [record for record in self.of("status") if key in record]
+
     def states(self, camera: str | None = None) -> list[str]:
         return [r["state"] for r in self.of("status", camera=camera) if "warning" not in r]
 
@@ -143,6 +149,11 @@ def endless(recording: Recording) -> list[Any]:
     return [part for picture in recording.jpegs for part in (picture, BEAT)] * 500
 
 
+def paced(jpegs: Sequence[bytes]) -> list[Any]:
+    """About at the film's own pace."""
+    return [part for picture in jpegs for part in (picture, 0.028)]
+
+
 def patient(folder: Path, url: str, **settings: Any) -> tuple[str, str]:
     """A configuration whose buffer holds the whole film, so that a slow machine drops nothing."""
     path = folder / "cameras.yaml"
@@ -152,6 +163,11 @@ def patient(folder: Path, url: str, **settings: Any) -> tuple[str, str]:
 
 def times(records: Sequence[dict[str, Any]]) -> list[tuple[float, float, float]]:
     return [(r["onset_s"], r["apex_s"], r["offset_s"]) for r in records]
+
+
+def unix(wall_time: str) -> float:
+    """ISO 8601 as seconds since 1970."""
+    return datetime.fromisoformat(wall_time.replace("Z", "+00:00")).timestamp()
 
 
 def assert_same_events(run: Run, recording: Recording, tolerance_s: float) -> None:
@@ -169,22 +185,6 @@ def assert_same_events(run: Run, recording: Recording, tolerance_s: float) -> No
             assert any(seen[0] < true[2] and true[0] < seen[2] for true in recording.found)
 
 
-@contextmanager
-def web_server(folder: Path) -> Iterator[int]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_stream_over_http_gives_the_events_of_the_file(recording: Recording, tmp_path: Path) -> None:
     with web_server(recording.path.parent) as port:
         url = f"http://admin:hunter2@127.0.0.1:{port}/film.mkv?token=pa55word"
@@ -196,6 +196,7 @@ def test_a_stream_over_http_gives_the_events_of_the_file(recording: Recording, t
     run.records = [json.loads(line) for line in lines.splitlines()]
     assert run.states() == ["starting", "running", "ended"]
     assert_same_events(run, recording, 0.0015)
+    assert run.of("summary")[0]["frames"] == len(recording.jpegs)
     table = (tmp_path / "e.csv").read_bytes()
     assert len(table.splitlines()) == 1 + len(recording.found)
     event = run.of(*EVENTS)[0]
@@ -213,6 +214,9 @@ def test_rtsp_gives_the_events_of_the_file(recording: Recording, tmp_path: Path)
     assert_same_events(run, recording, 0.031)
 
 
+RETURN_S = 5.0
+
+
 def test_a_server_that_dies_in_mid_stream_and_comes_back(recording: Recording, tmp_path: Path) -> None:
     with rtsp(recording.path) as server, live(*patient(tmp_path, server.url)) as run:
         run.wait_for(lambda: "running" in run.states(), "the stream")
@@ -221,18 +225,81 @@ def test_a_server_that_dies_in_mid_stream_and_comes_back(recording: Recording, t
         run.wait_for(lambda: "reconnecting" in run.states(), "the loss to be noticed")
         before = len(run.of(*EVENTS))
         server.start()
-        run.wait_for(lambda: [s for s in run.of("status") if "gap_s" in s], "the stream to come back")
+        ready_s = time.time()
+        run.wait_for(lambda: run.statuses("gap_s"), "the stream to come back")
         run.wait_for(lambda: len(run.of(*EVENTS)) > before, "an event after the gap")
         run.process.send_signal(signal.SIGTERM)
         assert run.end() == 0
-    gaps = [s["gap_s"] for s in run.of("status") if "gap_s" in s]
+    gaps = [s["gap_s"] for s in run.statuses("gap_s")]
     (summary,) = run.of("summary")
     assert summary["reconnects"] >= 1
     assert summary["gap_s"] == pytest.approx(sum(gaps), abs=0.01)
     found = run.of(*EVENTS)
     assert len({event["id"] for event in found}) == len(found) == summary["events"]
-    assert max(event["offset_s"] - event["onset_s"] for event in found) < 1.0
     assert run.states()[-1] == "ended"
+    backs = [(unix(s["wall_time"]) - s["gap_s"], unix(s["wall_time"])) for s in run.statuses("gap_s")]
+    assert backs[0][1] - ready_s < RETURN_S, "detection goes on within 5 s of the server's return"
+    for event in found:
+        onset_s = unix(event["onset_wall_time"])
+        offset_s = onset_s + event["offset_s"] - event["onset_s"]
+        assert not any(onset_s < lost_s and offset_s > back_s for lost_s, back_s in backs), "it spans the gap"
+
+
+def test_a_change_of_size_is_a_status_record_and_no_event_spans_it(
+    recording: Recording, tmp_path: Path
+) -> None:
+    """In the middle of the first movement; the second comes whole in the other size."""
+    onset_s, _, offset_s = recording.found[0]
+    middle = round((onset_s + offset_s) / 2 * 100 / STEP)
+    larger = [enlarged(data) for data in recording.jpegs[middle:]]
+    script = paced([*recording.jpegs[:middle], *larger])
+    with mjpeg([*script, 0.5]) as server, live(*patient(tmp_path, server.url, retries=0)) as run:
+        assert run.end() == 0
+    assert run.states() == ["starting", "running", "running", "ended"]
+    change = [s for s in run.of("status") if "picture has changed" in s.get("reason", "")]
+    assert [(s["width"], s["height"]) for s in change] == [(480, 400)]
+    assert [(s["width"], s["height"]) for s in run.of("stream")] == [(240, 200), (480, 400)]
+    for event in run.of(*EVENTS):
+        assert event["offset_frame"] < middle or event["onset_frame"] >= middle
+    assert any(event["onset_frame"] >= middle for event in run.of(*EVENTS))
+
+
+def enlarged(data: bytes) -> bytes:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return jpeg(cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
+
+
+def test_mqtt_and_the_file_agree_though_the_broker_goes_and_comes(
+    recording: Recording, tmp_path: Path
+) -> None:
+    """None lost, none twice; and the broker says it when the whole run is killed."""
+    out = tmp_path / "events.jsonl"
+    with mjpeg(paced(recording.jpegs) * 100) as server, mosquitto(tmp_path) as broker:
+        flags = ("--name", "door", "--out", str(out), "--mqtt", broker.url)
+        watcher = Subscriber(broker.port)
+        try:
+            until(watcher.ready.is_set, "the subscription")
+            with live(server.url, *flags) as run:
+                run.wait_for(lambda: len(watcher.events()) > 0, "an event")
+                broker.stop()
+                run.wait_for(lambda: len(event_ids(out)) > 1, "an event while the broker is away")
+                broker.start()
+                run.wait_for(lambda: len(watcher.events()) > 1, "it")
+                run.process.send_signal(signal.SIGTERM)
+                assert run.end() == 0
+            until(lambda: watcher.last("glimpse/available") == b"offline", "the farewell")
+            assert watcher.events() == event_ids(out), "each once, in order"
+            with live(server.url, *flags) as run:
+                run.wait_for(lambda: watcher.last("glimpse/available") == b"online", "the next run")
+                run.process.kill()
+                until(lambda: watcher.last("glimpse/available") == b"offline", "its last will")
+        finally:
+            watcher.close()
+
+
+def event_ids(path: Path) -> list[str]:
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [record["id"] for record in map(json.loads, lines) if record["type"] in EVENTS]
 
 
 def test_cameras_side_by_side_a_dead_process_and_an_orderly_end(recording: Recording, tmp_path: Path) -> None:

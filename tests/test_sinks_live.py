@@ -17,9 +17,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
-from live_servers import certificates, mosquitto, password_file, until
+from live_servers import Subscriber, certificates, mosquitto, password_file, until
 
 from realtime.errors import ConfigError, OutputError, UsageError
 from realtime.sinks import extras
@@ -340,33 +339,6 @@ def test_a_webhook_that_cannot_be_reached() -> None:
     with pytest.raises(OutputError) as caught:
         sink.write(event(0))
     assert "secret-path" not in str(caught.value)
-
-
-class Subscriber:
-    """Everything that the broker says, over its restarts."""
-
-    def __init__(self, port: int) -> None:
-        self.got: list[tuple[str, bytes, bool]] = []
-        self.ready = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "watcher", clean_session=False)
-        self._client.on_connect = lambda client, *_: client.subscribe("glimpse/#", qos=2)
-        self._client.on_subscribe = lambda *_: self.ready.set()
-        self._client.on_message = lambda client, data, message: self.got.append(
-            (message.topic, message.payload, message.retain)
-        )
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def events(self) -> list[str]:
-        return [json.loads(data)["id"] for topic, data, _ in self.got if topic == "glimpse/door/events"]
-
-    def last(self, topic: str) -> bytes | None:
-        return next((data for name, data, _ in reversed(self.got) if name == topic), None)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 def test_mqtt_over_a_restart_of_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from live_servers import Raw, mjpeg
-from media import jpeg, picture, write_mkv
+from live_servers import Raw, encoder, free_port, mjpeg, rtsp, transport_stream, until, web_server
+from media import encode, jpeg, picture, write_mkv
 
 from realtime.errors import SourceError
 from realtime.sources.buffer import ShotBuffer
@@ -584,3 +584,81 @@ def test_a_recording_that_breaks_off_is_told_from_one_that_ends(
     assert (len(frames) == 40) == (share == 1.0)
     if end == "failed":
         assert "broke off" in (statuses[-1].reason or "")
+
+
+def assert_stamped(frames: list[Frame], seen: list[str]) -> None:
+    """At the camera's own 25 pictures a second, however they came."""
+    assert seen[:2] == ["starting", "running"]
+    steps = np.diff([frame.time_s for frame in frames])
+    np.testing.assert_allclose(steps, 0.04, atol=0.001)
+    assert {frame.image.shape for frame in frames} == {(48, 64, 3)}
+
+
+def test_a_transport_stream_over_http() -> None:
+    with transport_stream() as url:
+        assert_stamped(*watch(url, lambda frames, statuses: len(frames) > 30))
+
+
+def test_a_live_playlist(tmp_path: Path) -> None:
+    """HLS, which comes in bursts: a segment at a time, of which the folder keeps three."""
+    options = {"hls_time": "0.4", "hls_list_size": "3", "hls_flags": "delete_segments"}
+    playlist = tmp_path / "live.m3u8"
+    with encoder(str(playlist), "hls", **options), web_server(tmp_path) as port:
+        until(lambda: playlist.exists() and playlist.read_text().count(".ts") == 3, "the playlist")
+        url = f"http://127.0.0.1:{port}/live.m3u8"
+        assert_stamped(*watch(url, lambda frames, statuses: len(frames) > 60))
+
+
+def test_a_playlist_that_ends_is_a_recording(tmp_path: Path) -> None:
+    images = [picture(number % 5) for number in range(40)]
+    encode(str(tmp_path / "film.m3u8"), "hls", images, options={"hls_time": "0.4", "hls_list_size": "0"})
+    statuses: list[StreamStatus] = []
+    with web_server(tmp_path) as port:
+        feed = capture(f"http://127.0.0.1:{port}/film.m3u8")
+        with LiveSource("film", feed, policy(seconds=90.0), statuses.append) as source:
+            assert source.connect(), statuses
+            assert len(list(source)) == 40
+    assert states(statuses) == ["starting", "running", "ended"]
+
+
+def test_a_transport_stream_by_udp_that_falls_silent_and_returns() -> None:
+    """Without a connection nobody says that it is over."""
+    address = f"udp://127.0.0.1:{free_port()}"
+    with encoder(f"{address}?pkt_size=1316", "mpegts") as camera:
+        stop = threading.Event()
+        statuses: list[StreamStatus] = []
+        count = 0
+
+        def tell(status: StreamStatus) -> None:
+            statuses.append(status)
+            if status.state == "reconnecting" and camera._off.is_set():
+                camera.start()
+
+        limits = policy(read_timeout_s=2.0, seconds=90.0)
+        with LiveSource("udp", capture(address), limits, tell, stop=stop) as source:
+            assert source.connect(), statuses
+            for item in source:
+                count += isinstance(item, Frame)
+                if count == 30:
+                    camera.stop()
+                if "reconnecting" in states(statuses) and source.state == "running":
+                    stop.set()
+    seen = states(statuses)
+    assert seen[:3] == ["starting", "running", "stalled"]
+    assert seen[-3:] == ["reconnecting", "running", "ended"]
+
+
+def test_a_change_of_size_over_rtsp_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    write_mkv(path, [*JPEGS * 8, *[LARGE] * 30], range(0, 62 * 40, 40), fps=25)
+    with rtsp(path) as server:
+        stop = threading.Event()
+        statuses: list[StreamStatus] = []
+        limits = policy(read_timeout_s=2.0, seconds=90.0)
+        with LiveSource("feed", capture(server.url), limits, statuses.append, stop=stop) as source:
+            assert source.connect(), statuses
+            for item in source:
+                if isinstance(item, Frame) and item.image.shape == (96, 128, 3):
+                    stop.set()
+    shown = [(s.state, s.info.width, s.info.height) for s in statuses if s.info]
+    assert shown == [("running", 64, 48), ("running", 128, 96)]
