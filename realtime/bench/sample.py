@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -32,10 +33,10 @@ _MARGIN = 24
 _Bump = tuple[float, float, float, float, float]
 """x, y of the portrait, reach, and displacement to the right and down at its middle; pixels of the stream."""
 _SMILE: tuple[_Bump, ...] = (
-    (244.0, 141.0, 19.0, 0.9, -1.3),
-    (203.0, 139.0, 19.0, -0.9, -1.3),
-    (248.0, 126.0, 22.0, 0.4, -0.9),
-    (199.0, 124.0, 22.0, -0.4, -0.9),
+    (244.0, 141.0, 19.0, 0.9, -0.8),
+    (203.0, 139.0, 19.0, -0.9, -0.8),
+    (248.0, 126.0, 22.0, 0.3, -0.5),
+    (199.0, 124.0, 22.0, -0.3, -0.5),
 )
 _BROWS: tuple[_Bump, ...] = (
     (234.0, 88.0, 24.0, 0.0, -0.9),
@@ -70,13 +71,13 @@ class Expression:
 EXPRESSIONS = tuple(
     Expression(onset_s, onset_s + rise_s, onset_s + 2.1 * rise_s, bumps)
     for onset_s, rise_s, bumps in (
-        (0.70, 0.11, _SMILE),
-        (1.9, 0.14, _BROWS),
-        (3.2, 0.13, _SMILE),
-        (4.6, 0.12, _BROWS),
+        (0.9, 0.12, _BROWS),
+        (2.2, 0.13, _SMILE),
+        (3.5, 0.14, _BROWS),
+        (4.7, 0.12, _SMILE),
     )
 )
-"""What the stream shows; the first one begins, and is over, within its first second."""
+"""What the stream shows; the first one begins within its first second."""
 
 
 def pictures(fps: float, *, seconds: float = PERIOD_S, seed: int = 0) -> Iterator[U8]:
@@ -128,7 +129,7 @@ def _moved(portrait: U8, time_s: float) -> U8:
         if level > 0.0:
             face = _expressed(portrait, expression.bumps, level)
     phase = 2.0 * math.pi * time_s / PERIOD_S
-    sway_x, sway_y = 2.5 * math.sin(phase) + 0.8 * math.sin(3 * phase), 1.2 * math.sin(2 * phase + 0.7)
+    sway_x, sway_y = 1.5 * math.sin(phase), 1.2 * math.sin(2 * phase + 0.7)
     breath = 0.6 * math.sin(2 * phase)
     roll = math.radians(0.5) * math.sin(phase + 1.0)
     c, s = math.cos(roll), math.sin(roll)
@@ -146,22 +147,34 @@ def _moved(portrait: U8, time_s: float) -> U8:
 
 def _expressed(portrait: U8, bumps: tuple[_Bump, ...], level: float) -> U8:
     """The portrait with the skin moved (backward mapping: a pixel comes from where it was)."""
-    height, width = portrait.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    from_x, from_y = x.copy(), y.copy()
-    for at_x, at_y, reach, right, down in bumps:
-        weight = level * _bump(x, y, at_x, at_y, reach)
-        from_x -= right * weight
-        from_y -= down * weight
-    moved = cv2.remap(portrait, from_x, from_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = _grid()
+    right, down = _displacement(bumps)
+    share = np.float32(level)
+    moved = cv2.remap(
+        portrait, x - share * right, y - share * down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(moved, dtype=np.uint8)
 
 
-def _bump(x: F32, y: F32, at_x: float, at_y: float, reach: float) -> F32:
-    centre_x = _SCALE * (at_x - _CENTRE[0]) + WIDTH / 2 + _MARGIN
-    centre_y = _SCALE * (at_y - _CENTRE[1]) + HEIGHT / 2 + _MARGIN
-    squared = (x - centre_x) ** 2 + (y - centre_y) ** 2
-    return np.asarray(np.exp(-squared / np.float32(2.0 * reach**2)), dtype=np.float32)
+@lru_cache(maxsize=1)
+def _grid() -> tuple[F32, F32]:
+    columns, rows = (np.arange(side + 2 * _MARGIN, dtype=np.float32) for side in (WIDTH, HEIGHT))
+    x, y = np.meshgrid(columns, rows)
+    return x, y
+
+
+@lru_cache(maxsize=4)
+def _displacement(bumps: tuple[_Bump, ...]) -> tuple[F32, F32]:
+    """How far each pixel of the enlarged portrait moves to the right and down."""
+    x, y = _grid()
+    right, down = np.zeros_like(x), np.zeros_like(y)
+    for at_x, at_y, reach, by_x, by_y in bumps:
+        centre_x = _SCALE * (at_x - _CENTRE[0]) + WIDTH / 2 + _MARGIN
+        centre_y = _SCALE * (at_y - _CENTRE[1]) + HEIGHT / 2 + _MARGIN
+        weight = np.exp(-((x - centre_x) ** 2 + (y - centre_y) ** 2) / (2.0 * reach**2))
+        right += by_x * weight
+        down += by_y * weight
+    return right, down
 
 
 def _write_h264(ffmpeg: str, path: Path, fps: float) -> bool:
