@@ -51,7 +51,7 @@ def layout_of(width: int, height: int) -> Layout:
 def draw(scene: Scene, layout: Layout) -> U8:
     """The canvas of a scene, BGR uint8 (height, width, 3), always of the layout's size."""
     width, height = layout.picture
-    canvas = np.full((layout.canvas[1], layout.canvas[0], 3), _BLACK, np.uint8)
+    canvas = np.zeros((layout.canvas[1], layout.canvas[0], 3), np.uint8)
     picture = canvas[:height, :width]
     scale = min(width / scene.size[0], height / scene.size[1])
     shown = fitted(scene.image, (round(scene.size[0] * scale), round(scene.size[1] * scale)))

@@ -7,7 +7,7 @@ from realtime.types import U8
 from realtime.view.colours import ORANGE, SKY, bgr
 from realtime.view.names import words
 from realtime.view.story import Scene
-from realtime.view.text import put
+from realtime.view.text import fill, put
 
 _PAPER, _TRACK, _INK, _SOFT = (33, 28, 25), (70, 62, 56), (238, 238, 238), (178, 170, 163)
 _MARGIN = 14
@@ -18,7 +18,7 @@ _MOST_ROWS = 4
 
 def draw_sidebar(area: U8, scene: Scene) -> None:
     """Draw into a part of the canvas, in place."""
-    area[:] = _PAPER
+    fill(area, _PAPER)
     y = _gauges(area, scene)
     number = scene.count
     for event in reversed(scene.events):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from realtime.sinks.records import Record
-from realtime.types import U8
+from realtime.types import F64, U8, readonly
 from realtime.view.colours import ORANGE, SKY, bgr
 from realtime.view.names import words
 from realtime.view.story import SPAN_S, Scene
-from realtime.view.text import put, width_of
+from realtime.view.text import fill, put, width_of
 
 _PAPER, _GREY, _LINE, _INK = (27, 23, 20), (62, 54, 48), (92, 84, 76), (232, 232, 232)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 22, 24, 34
@@ -31,17 +32,25 @@ class _Axes:
         self.top = max(_LEAST_TOP, 1.1 * float(motion.max())) if motion.size else _LEAST_TOP
         self.floor = self.height - _BOTTOM
 
+    def x_of(self, time_s: F64) -> F64:
+        share = np.clip((time_s - self.from_s) / SPAN_S, 0.0, 1.0)
+        place: F64 = np.rint(_LEFT + share * (self.width - _LEFT - _RIGHT))
+        return place
+
+    def y_of(self, motion: F64) -> F64:
+        place: F64 = np.rint(self.floor - np.minimum(motion / self.top, 1.0) * (self.floor - _TOP))
+        return place
+
     def x(self, time_s: float) -> int:
-        share = (time_s - self.from_s) / SPAN_S
-        return _LEFT + round(min(max(share, 0.0), 1.0) * (self.width - _LEFT - _RIGHT))
+        return int(self.x_of(np.asarray(time_s)))
 
     def y(self, motion: float) -> int:
-        return self.floor - round(min(motion / self.top, 1.0) * (self.floor - _TOP))
+        return int(self.y_of(np.asarray(motion)))
 
 
 def draw_strip(area: U8, scene: Scene) -> None:
     """Draw into a part of the canvas, in place."""
-    area[:] = _PAPER
+    fill(area, _PAPER)
     axes = _Axes(area, scene)
     _shade_hidden(area, axes, scene)
     for event in scene.events:
@@ -54,13 +63,18 @@ def draw_strip(area: U8, scene: Scene) -> None:
 
 def _shade_hidden(area: U8, axes: _Axes, scene: Scene) -> None:
     """Hatched where a micro-expression could not have been seen."""
+    hatched = _hatched(area.shape[0], area.shape[1])
     edges = np.flatnonzero(np.diff(np.concatenate([[0.0], scene.hidden, [0.0]])))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         left, right = axes.x(scene.time_axis_s[max(first - 1, 0)]), axes.x(scene.time_axis_s[last - 1])
-        part = area[_TOP : axes.floor, left : right + 1]
-        part[:] = _GREY
-        rows, columns = np.mgrid[_TOP : axes.floor, left : left + part.shape[1]]
-        part[(rows + columns) % 8 == 0] = _LINE
+        area[_TOP : axes.floor, left : right + 1] = hatched[_TOP : axes.floor, left : right + 1]
+
+
+@lru_cache(maxsize=4)
+def _hatched(height: int, width: int) -> U8:
+    rows, columns = np.mgrid[:height, :width]
+    stripes = (rows + columns)[..., None] % 8 == 0
+    return readonly(np.where(stripes, np.array(_LINE), np.array(_GREY)).astype(np.uint8))
 
 
 def _draw_event(area: U8, axes: _Axes, event: Record) -> None:
@@ -105,6 +119,6 @@ def _curve(area: U8, axes: _Axes, scene: Scene) -> None:
     known = np.isfinite(scene.motion)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], known, [0]]).astype(np.int8)))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
-        times, motion = scene.time_axis_s[first:last], scene.motion[first:last]
-        points = [(axes.x(t), axes.y(m)) for t, m in zip(times.tolist(), motion.tolist(), strict=True)]
-        cv2.polylines(area, [np.array(points, np.int32)], False, _INK, 1, cv2.LINE_AA)
+        x = axes.x_of(scene.time_axis_s[first:last])
+        points = np.column_stack([x, axes.y_of(scene.motion[first:last])]).astype(np.int32)
+        cv2.polylines(area, [points], False, _INK, 1, cv2.LINE_AA)

@@ -1,10 +1,11 @@
-"""Text on pictures: DejaVu Sans, which comes with matplotlib, so that labels in any language can be drawn."""
+"""Text and ground of pictures. DejaVu Sans comes with matplotlib and has the letters of many languages."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -32,6 +33,11 @@ def put(
     alpha = ink[top - y : bottom - y, left - x : right - x, None]
     spot = canvas[top:bottom, left:right]
     spot[:] = (spot + alpha * (np.array(colour, np.float32) - spot)).astype(np.uint8)
+
+
+def fill(area: U8, colour: tuple[int, int, int]) -> None:
+    """Give a part of a picture one colour, in place."""
+    cv2.rectangle(area, (0, 0), (area.shape[1], area.shape[0]), colour, -1)
 
 
 def width_of(text: str, size: int = 14, *, bold: bool = False) -> int:

@@ -6,6 +6,7 @@ must take no time from the route.
 
 from __future__ import annotations
 
+import os
 import signal
 from multiprocessing.connection import Connection
 
@@ -16,6 +17,8 @@ from realtime.view.screen import Screen
 
 _KEYS = {ord("q"): "quit", 27: "quit", ord(" "): "pause", ord("s"): "save", ord("h"): "help"}
 _WAIT_MS = 15
+_NICE = 10
+"""Where there are too few processors, the route goes first."""
 
 
 def run(pipe: Connection, title: str) -> None:
@@ -25,6 +28,8 @@ def run(pipe: Connection, title: str) -> None:
     "quit", "pause" and "save", or "failed" where there can be no window.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the route says when to stop
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     try:
         with quiet_stderr():  # Qt has much to say when it starts, and more when it cannot
             # the plain window: the other kind lays tools over keys
