@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,8 +47,8 @@ class Job:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
-def measure(job: Job) -> dict[str, Any]:
-    """Run the route over the stream and say what it cost."""
+def measure(job: Job, wait: Callable[[], object]) -> dict[str, Any]:
+    """Run the route over the stream and say what it cost; `wait` is called when everything is loaded."""
     import cv2
 
     from realtime.api import load_recognizer
@@ -70,7 +71,7 @@ def measure(job: Job) -> dict[str, Any]:
         span = Span(job.warm_up_s, job.seconds)
         sink = WatchedSink(JsonLinesSink(Path(folder) / "events.jsonl"), watch)
         loaded_s = time.time() - job.started_s
-        _wait_for_the_start()
+        wait()
         resident = resident_mb()
         with watched_stages(watch), _source(job, recorded, watch, span, enough) as source:
             process(source, pipeline, sink)
@@ -142,27 +143,27 @@ def _source(
     return WatchedSource(live, watch, span, enough, captured_s)
 
 
-def _wait_for_the_start() -> None:
-    _own_stdout.write(b"ready\n")
-    _own_stdout.flush()
-    sys.stdin.buffer.readline()
-
-
 def main() -> int:
     """Do one job; gives the exit code."""
+    own_stdout = os.fdopen(os.dup(1), "wb")  # for the record alone: what libraries print goes to stderr
+    os.dup2(2, 1)
+
+    def tell(line: bytes) -> None:
+        own_stdout.write(line + b"\n")
+        own_stdout.flush()
+
+    def wait() -> None:
+        tell(b"ready")
+        sys.stdin.buffer.readline()
+
     job = Job(**json.loads(sys.stdin.buffer.readline()))
     try:
-        record = measure(job)
+        record = measure(job, wait)
     except GlimpseError as error:
         record = {"error": " ".join(str(error).split()), "exit_code": error.exit_code}
-    _own_stdout.write(json.dumps(record).encode() + b"\n")
-    _own_stdout.flush()
+    tell(json.dumps(record).encode())
     return 0
 
 
 if __name__ == "__main__":
-    _own_stdout = os.fdopen(
-        os.dup(1), "wb"
-    )  # for the record alone: what libraries print goes to standard error
-    os.dup2(2, 1)
     sys.exit(main())
