@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 _STATUS = Path("/proc/self/status")
-LEAST_FRAMES = 5000
+LEAST_FRAMES = 10_000
 """A slope needs so many: before, caches and allocators are still settling."""
+_PIECES = 32
 
 
 def resident_mb() -> float | None:
@@ -47,14 +48,18 @@ def _status_mb(key: str) -> float | None:
 def slope(frames: Sequence[float], resident: Sequence[float]) -> dict[str, Any] | None:
     """Growth in MB per 1000 frames, robustly (Theil 1950, Sen 1968), with its 95 % interval.
 
-    The first fifth is left out. None where less than `LEAST_FRAMES` were measured, or memory is unknown.
-    `is_zero` says whether zero lies in the interval.
+    Over the second half, because caches and allocators settle in the first, and over medians of 32 pieces,
+    because neighbouring readings are alike. None where less than `LEAST_FRAMES` were measured, or memory
+    is unknown. `is_zero` says whether zero lies in the interval.
     """
     from scipy.stats import theilslopes
 
     if not frames or frames[-1] < LEAST_FRAMES or not all(resident):
         return None
-    start = len(frames) // 5
-    x, y = np.asarray(frames[start:], np.float64), np.asarray(resident[start:], np.float64)
-    middle, _, low, high = (float(value) for value in theilslopes(y, x / 1000.0))
+    half = len(frames) // 2
+    x, y = (
+        [float(np.median(piece)) for piece in np.array_split(values[half:], _PIECES) if len(piece)]
+        for values in (frames, resident)
+    )
+    middle, _, low, high = (float(value) for value in theilslopes(y, np.asarray(x) / 1000.0))
     return {"mb_per_1000_frames": middle, "low": low, "high": high, "is_zero": low <= 0.0 <= high}

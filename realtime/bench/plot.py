@@ -75,13 +75,19 @@ def _bar(axes: Any, record: Record) -> None:
     )
     if beside:
         axes.annotate(
-            "in threads beside the route", (beside, -0.6), va="center", fontsize=8.5, color="#555555",
-            xytext=(5, 0), textcoords="offset points",
+            f"in threads beside the route: {_named(record)}", (beside, -0.6), va="center", fontsize=8.5,
+            color="#555555", xytext=(5, 0), textcoords="offset points",
         )  # fmt: skip
     axes.set_title("mean cost of a frame, ms", loc="left", fontsize=10)
     axes.legend(ncols=len(STAGES), loc="upper left", bbox_to_anchor=(0.0, -0.28), frameon=False, fontsize=8.5,
                 handlelength=1.0, columnspacing=1.2, borderpad=0.0)  # fmt: skip
     _plain(axes, "left")
+
+
+def _named(record: Record) -> str:
+    return ", ".join(
+        f"{name} {times['share'] * record['budget_ms']:.2f}" for name, times in record["beside"].items()
+    )
 
 
 def _course(axes: Any, record: Record) -> None:

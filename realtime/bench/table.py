@@ -92,8 +92,8 @@ def _memory(record: Record) -> str:
     if slope:
         zero = "zero within noise" if slope["is_zero"] else "not zero"
         text += (
-            f", {slope['mb_per_1000_frames']:+.3f} MB per 1000 frames "
-            f"({slope['low']:+.3f} to {slope['high']:+.3f}: {zero})"
+            f", {slope['mb_per_1000_frames']:+.4f} MB per 1000 frames "
+            f"({slope['low']:+.4f} to {slope['high']:+.4f}: {zero})"
         )
     return text
 
