@@ -21,6 +21,7 @@ import yaml
 import realtime.cli
 from realtime.errors import ConfigError, OutputError, UsageError
 from realtime.live import command
+from realtime.live.camera import policy_of
 from realtime.live.camera_process import CameraProcess
 from realtime.live.fleet import Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
@@ -194,6 +195,15 @@ def test_flags_that_belong_to_one_camera_do_not_go_with_a_file(tmp_path: Path) -
     with pytest.raises(UsageError, match="--max-faces"):
         settings("--config", str(path), "--max-faces", "2")
     assert settings("--config", str(path), "--csv", "e.csv").outputs.csv is not None
+
+
+def test_a_recording_may_stand_still_for_longer_than_a_camera() -> None:
+    film = policy_of(CameraSettings("film.mp4"), None)
+    assert film.stall_s > 10.0
+    assert film.read_timeout_s > 10.0
+    assert film.retries == 0
+    camera = policy_of(CameraSettings("0"), 5.0)
+    assert (camera.stall_s, camera.retries, camera.seconds) == (2.0, None, 5.0)
 
 
 def test_outputs_must_differ() -> None:

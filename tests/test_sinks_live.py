@@ -265,6 +265,23 @@ def test_standard_output_that_does_not_block_has_whole_lines_once() -> None:
     assert numbers == list(range(60))
 
 
+def test_a_named_pipe_gets_whole_lines_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    sink = LiveJsonLines(FileSettings(str(path)))
+    try:
+        sink.open()
+        for number in range(10):
+            sink.write(event(number))
+        assert ids([json.loads(line) for line in os.read(reader, 65536).splitlines()]) == [
+            f"door-{number}" for number in range(10)
+        ]
+    finally:
+        sink.close()
+        os.close(reader)
+
+
 class Listener:
     """A web server that answers as told, then with 200."""
 

@@ -311,6 +311,30 @@ def test_moments_are_those_of_the_fastest_frame() -> None:
     assert moments.at(7) is None
 
 
+def test_a_frame_rate_that_changes_is_told(released: threading.Event) -> None:
+    """A camera in a room that grows dark: 30 pictures a second, then 15; some are dropped here besides."""
+
+    class Dimmed(ScriptedFeed):
+        def read(self) -> Shot | None:
+            item = super().read()
+            if item is None:
+                return None
+            number = item.number * 2 if item.number % 10 else item.number * 2 + 1
+            stamp_s = number / 30 if number < 300 else 10 + (number - 300) / 15
+            return Shot(number, stamp_s, stamp_s, stamp_s, item.image)
+
+    statuses: list[StreamStatus] = []
+    feed = Dimmed([FeedInfo(30.0), *range(400)], released)
+    source = LiveSource("door", lambda: feed, policy(buffer_s=600.0, retries=0), statuses.append)
+    with source:
+        assert source.connect()
+        list(source)
+    told = [(s.reason, s.info.fps) for s in statuses if s.info and s.reason]
+    assert len(told) == 1
+    assert told[0][1] == pytest.approx(15.0, rel=0.05)
+    assert told[0][0].startswith("not 30 but 15")
+
+
 @pytest.mark.parametrize("rate", [1 - 1e-4, 1 + 1e-4])
 def test_moments_follow_a_clock_that_runs_wrong_for_hours(rate: float) -> None:
     """Three hours at 10 pictures a second over a network that delays each by 5 to 50 ms."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from realtime.live.settings import CameraSettings
 from realtime.sources import open_source
+from realtime.sources.clock import MAX_GAP_S
 from realtime.sources.feed import DeviceFeed, Feed, FileFeed, device_number, is_url
 from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
 
@@ -46,10 +47,11 @@ def policy_of(camera: CameraSettings, seconds: float | None) -> LivePolicy:
     """When to worry about a camera, and when to give up."""
     is_file = device_number(camera.source) is None and not is_url(camera.source)
     retries = 0 if is_file else None if camera.retries < 0 else camera.retries
+    pause_s = MAX_GAP_S if is_file else 0.0  # that long may a recording stand still
     return LivePolicy(
-        stall_s=camera.stall_s,
+        stall_s=camera.stall_s + pause_s,
         open_timeout_s=camera.open_timeout_s,
-        read_timeout_s=camera.read_timeout_s,
+        read_timeout_s=camera.read_timeout_s + pause_s,
         buffer_s=camera.buffer_s,
         retries=retries,
         seconds=seconds,

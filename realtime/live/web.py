@@ -111,6 +111,8 @@ class WebServer:
         metrics = Metrics(fleet, outlets)
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 10.0  # s; a client that says nothing must not keep its thread
+
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
                 if path == "/metrics":

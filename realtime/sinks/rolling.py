@@ -35,6 +35,38 @@ class FileSettings:
             raise ConfigError("rotate_mb must be at least 0, keep must lie in 0..9999")
 
 
+class _Lines:
+    """Lines to a file, pipe or device, whole and once each."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._line = self._rest = b""
+
+    def write(self, line: bytes) -> None:
+        """A line that fails half-way goes on where it broke off when it comes again. Raises `OSError`."""
+        if self._line != line:
+            self._drain()  # the rest of a line that does not come again
+            self._line = self._rest = line
+        self._drain()
+        self._line = b""
+
+    def _drain(self) -> None:
+        try:
+            while self._rest:
+                self._rest = self._rest[os.write(self._fd, self._rest) :]
+        except OSError:
+            self._take_back()
+            raise
+
+    def _take_back(self) -> None:
+        """No half line in a file on a disk that is full; what is in a pipe is on its way."""
+        status, written = os.fstat(self._fd), len(self._line) - len(self._rest)
+        if written and stat.S_ISREG(status.st_mode):
+            os.ftruncate(self._fd, status.st_size - written)
+            os.lseek(self._fd, 0, os.SEEK_END)
+            self._rest = self._line
+
+
 class RollingFile:
     """Appends lines, each with one call to the system and without a buffer of its own.
 
@@ -54,19 +86,20 @@ class RollingFile:
         with output_errors(self._settings.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._fd = os.open(self._path, flags, 0o644)
+            self._lines = _Lines(self._fd)
             status = os.fstat(self._fd)
             if stat.S_ISREG(status.st_mode):
                 self._refuse_foreign(self._fd)
                 self._mend(self._fd, status.st_size)
                 if self._header and os.fstat(self._fd).st_size == 0:
-                    self._write(self._header)
+                    self._lines.write(self._header)
 
     def append(self, line: bytes) -> None:
         """Write a line that ends in a newline. Raises `OutputError`."""
         if self._fd is None:
             self.open()
         with output_errors(self._settings.path):
-            self._write(line)
+            self._lines.write(line)
         # the line is written: a file that cannot roll over goes on growing, rather than take it twice
         with suppress(OSError, OutputError):
             self._rotate_when_full()
@@ -76,13 +109,6 @@ class RollingFile:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-
-    def _write(self, line: bytes) -> None:
-        assert self._fd is not None
-        written = os.write(self._fd, line)
-        if written < len(line):  # the disk is full: no half lines
-            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
-            raise OutputError(f"{self._settings.path}: the disk is full")
 
     def _refuse_foreign(self, fd: int) -> None:
         """A film that is named by mistake must not be cut at what looks like its last line."""
@@ -127,43 +153,19 @@ class StandardOutput:
 
     name = "standard output"
 
-    def __init__(self) -> None:
-        self._line = self._rest = b""
-
     def open(self) -> None:
         """Raises `OutputError` where it is closed."""
         if sys.stdout is None:
             raise OutputError("standard output is closed; name a file with --out")
-        self._fd = sys.stdout.fileno()
+        self._lines = _Lines(sys.stdout.fileno())
 
     def append(self, line: bytes) -> None:
-        """Write a line; one that fails half-way goes on where it broke off when it comes again. Raises
-        `OutputError`."""
-        if self._line != line:
-            self._drain()  # the rest of a line that does not come again
-            self._line = self._rest = line
-        self._drain()
-        self._line = b""
+        """Write a line. Raises `OutputError`."""
+        with output_errors(self.name):
+            self._lines.write(line)
 
     def close(self) -> None:
         """It stays open."""
-
-    def _drain(self) -> None:
-        with output_errors(self.name):
-            try:
-                while self._rest:
-                    self._rest = self._rest[os.write(self._fd, self._rest) :]
-            except OSError:
-                self._take_back()
-                raise
-
-    def _take_back(self) -> None:
-        """No half line in a file on a disk that is full; what is in a pipe is on its way."""
-        status, written = os.fstat(self._fd), len(self._line) - len(self._rest)
-        if written and stat.S_ISREG(status.st_mode):
-            os.ftruncate(self._fd, status.st_size - written)
-            os.lseek(self._fd, 0, os.SEEK_END)
-            self._rest = self._line
 
 
 class LiveJsonLines:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from realtime.sources.feed import Feed, Shot
-from realtime.sources.loss import LossWatch
+from realtime.sources.loss import LossWatch, RateWatch
 from realtime.sources.moments import FeedClock, Moment, Moments
 from realtime.sources.reader import Reader
 from realtime.types import U8, Frame, StreamInfo, Unreadable
@@ -98,7 +98,7 @@ class LiveSource:
         self.attempt = attempt
         """Attempts in a row that have failed."""
         self._silent_since_s: float | None = None
-        self._watch = LossWatch()
+        self._watch, self._rate = LossWatch(), RateWatch()
         self.reconnects = 0
         """How often the stream was lost and came back."""
         self.gap_s = 0.0
@@ -224,6 +224,8 @@ class LiveSource:
         self._info = StreamInfo(self._name, width, height, seen.fps, None, seen.notes)
         self._clock.begin(recorded=seen.finite)
         self._moments.begin()
+        self._rate.reset()
+        self._is_recorded = seen.finite
         self._connected_s = time.monotonic()
         gap_s = None
         if not first and self._silent_since_s is not None:
@@ -259,19 +261,29 @@ class LiveSource:
         if self._state == "stalled":
             gap_s = now_s - self._heard_s
             self.gap_s += gap_s
+            self._rate.reset()
             self._change(StreamStatus("running", info=self._info, gap_s=gap_s))
         self._heard_s = now_s
         if now_s - self._connected_s > _STEADY_S:
             self.attempt = 0
-        height, width = image.shape[:2]
+        index, time_s = self._next_index(), self._clock.stamp(shot)
+        self._moments.add(index, time_s, shot)
+        self._compare(index, time_s, image)
+        return Frame(index, time_s, image)
+
+    def _compare(self, index: int, time_s: float, image: U8) -> None:
+        """Tell where the picture's size or the frame rate has changed."""
         before = self.info
+        height, width = image.shape[:2]
         if (width, height) != (before.width, before.height):
             self._info = replace(before, width=width, height=height)
             reason = f"the picture has changed from {before.width}×{before.height}"
             self._change(StreamStatus("running", reason, self._info))
-        index, time_s = self._next_index(), self._clock.stamp(shot)
-        self._moments.add(index, time_s, shot)
-        return Frame(index, time_s, image)
+        fps = None if self._is_recorded else self._rate.push(time_s, index, before.fps)
+        if fps is not None:
+            self._info = replace(self.info, fps=round(fps, 1))
+            reason = f"not {before.fps:g} but {fps:.1f} frames per second come"
+            self._change(StreamStatus("running", reason, self._info))
 
     def _is_lost(self, reader: Reader, what: str) -> bool:
         """Without a picture: whether the connection is over or has to be given up."""

@@ -1,4 +1,4 @@
-"""When so many frames are lost that the rest cannot show what is looked for."""
+"""When so many frames are lost that the rest cannot show what is looked for, or more or fewer come."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from realtime.sources.common import MIN_USEFUL_FPS
 
 _WATCH_S = 5.0
 _REPEAT_S = 60.0
+_TOLERANCE = 0.95
 
 
 class LossWatch:
@@ -44,3 +45,33 @@ class LossWatch:
         if not self._warnings:
             return ()
         return ("so many frames were dropped that micro-expressions may have been missed",)
+
+
+class RateWatch:
+    """Says when a feed's frame rate is not what it was believed to be."""
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[float, int]] = deque()
+
+    def reset(self) -> None:
+        """The stream was interrupted."""
+        self._frames.clear()
+
+    def push(self, time_s: float, index: int, believed_fps: float) -> float | None:
+        """Frame `index`, dropped ones counted, lies at `time_s`; the rate of the last 5 s, 1/s, where it is
+        steady, and another by a half or more or too low to be useful."""
+        self._frames.append((time_s, index))
+        while time_s - self._frames[0][0] > _WATCH_S:
+            self._frames.popleft()
+        first_s, first = self._frames[0]
+        middle_s, middle = self._frames[len(self._frames) // 2]
+        if time_s - first_s < 0.8 * _WATCH_S:
+            return None
+        fps = (index - first) / (time_s - first_s)
+        if abs((middle - first) / (middle_s - first_s) - fps) > (1 - _TOLERANCE) * fps:
+            return None
+        too_low = fps < _TOLERANCE * MIN_USEFUL_FPS <= _TOLERANCE * believed_fps
+        if not too_low and 1 / 1.5 < fps / believed_fps < 1.5:
+            return None
+        self.reset()
+        return fps

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -49,6 +51,7 @@ class StreamFeed:
         self._url, self._options = url, options
         self._name = without_credentials(url)
         self._container: InputContainer | None = None
+        self._packets: Iterator[Packet[VideoStream]] = iter(())
         self._decoded: deque[VideoFrame | None] = deque()
         self._reformatter = VideoReformatter()  # keeps its tables from one picture to the next
         self._arrival = (0.0, 0.0)
@@ -62,9 +65,13 @@ class StreamFeed:
                 timeout=(self._options.open_timeout_s, self._options.read_timeout_s),
                 options=rtsp if self._scheme.startswith("rtsp") else {},
             )
-            if not container.streams.video:
+            best = container.streams.best("video")
+            if not isinstance(best, VideoStream):
                 raise SourceError(f"{self._name}: has no video")
-            self._video = video = container.streams.video[0]
+            for other in container.streams:
+                if other is not best:
+                    other.discard = Discard.all  # or each quality of a playlist would be fetched
+            self._video = video = best
             video.thread_count = 1  # several decode several pictures at once, and deliver them later
             self._packets = container.demux(video)
         self._is_stamped = not container.format.flags & _NO_TIMESTAMPS
@@ -84,6 +91,7 @@ class StreamFeed:
 
     def close(self) -> None:
         if self._container is not None:
+            self._packets = iter(())
             self._container.close()
             self._container = None
 
