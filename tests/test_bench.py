@@ -381,7 +381,7 @@ def test_the_command_writes_figures_and_a_picture(bench: Bench, clip: Clip, tmp_
 
 
 def test_a_camera_sets_the_pace(bench: Bench, clip: Clip) -> None:
-    words = [clip.video, "--fps", "40", "--frames", "60", "--model", "none", "--json", "-"]
+    words = [clip.video, "--fps", "40", "--frames", "140", "--model", "none", "--json", "-"]
     code, out, err = bench(*words)
     assert (code, err) == (0, "")
     record = json.loads(out)

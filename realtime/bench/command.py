@@ -18,6 +18,8 @@ from realtime.errors import OutputError, SourceError, UsageError
 
 WARM_UP_S = 1.0
 """Stream time at the beginning of each run that is shown apart."""
+PACED_WARM_UP_S = 3.0
+"""The same where a camera sets the pace: what queued up while the route got going is worked off by then."""
 _SAMPLE_FPS = 200.0
 _SECONDS = 10.0
 _OWN = "own sample"
@@ -113,7 +115,10 @@ def _job(options: argparse.Namespace, path: str) -> Any:
     seconds = options.seconds
     if seconds is None and options.frames is None:
         seconds = _SECONDS
-    return Job(path, options.fps, options.frames, seconds, WARM_UP_S, options.model, options.device, 0.0)
+    warm_up_s = PACED_WARM_UP_S if options.fps else WARM_UP_S
+    return Job(
+        path, options.fps, options.frames, seconds, warm_up_s, options.model, options.device, started_s=0.0
+    )
 
 
 @contextmanager

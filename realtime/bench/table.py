@@ -47,7 +47,7 @@ def _headline(record: Record) -> str:
     runs = len(record["runs"])
     medians = f", medians of {runs} runs" if runs > 1 else ""
     return (
-        f"{record['source']}: {stream['width']}×{stream['height']}, {stream['fps']:g} frames/s, "
+        f"{record['source']}: {stream['width']:g}×{stream['height']:g}, {stream['fps']:g} frames/s, "
         f"{several}{pace}{medians}; ms per frame, budget {record['budget_ms']:g} ms"
     )
 
