@@ -18,6 +18,7 @@ COMMANDS = {
         "plant known movements into your own footage and see how many are found",
     ),
     "figures": ("offline.figures_command", "draw the figures of an evaluation anew"),
+    "report": ("offline.report_command", "an evaluation as one HTML page"),
     "spot": ("offline.spot_command", "measure spotting on streams with truth"),
 }
 

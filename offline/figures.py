@@ -7,7 +7,8 @@ told apart by marks, lines or numbers. The same results give the same bytes.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +59,46 @@ def draw_figures(folder: Path) -> list[Path]:
     with output_errors(str(target)):
         target.mkdir(exist_ok=True)
     drawn = []
-    for name, draw in DRAWINGS.items():
+    for name in DRAWINGS:
         path = target / name
         try:
-            if name == "training-curves" and not any(results.get("training_curves", {}).values()):
-                _forget(path)
-                continue
-            with style.context(["default", _STYLE]):
-                figure = Figure(layout="constrained")
-                FigureCanvasAgg(figure)
-                draw(figure, results, predictions)
-                figure.draw_without_rendering()
-                figure.set_layout_engine("none")  # laid out once, not anew for every form
-                drawn.append(_save(figure, path))
+            with _drawn(name, results, predictions) as figure:
+                if figure is None:
+                    _forget(path)
+                else:
+                    drawn.append(_save(figure, path))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
                 f"{folder / RESULTS} lacks what {name} is drawn from: evaluate again with this version"
             ) from error
     return drawn
+
+
+def figure_svgs(results: Mapping[str, Any], predictions: Predictions) -> dict[str, bytes]:
+    """Every figure that there is the data for, by name, as SVG without a ground."""
+    found = {}
+    for name in DRAWINGS:
+        with _drawn(name, results, predictions) as figure:
+            if figure is not None:
+                data = io.BytesIO()
+                figure.savefig(data, format="svg", transparent=True, metadata=_KINDS["svg"])
+                found[name] = data.getvalue()
+    return found
+
+
+@contextmanager
+def _drawn(name: str, results: Mapping[str, Any], predictions: Predictions) -> Iterator[Figure | None]:
+    """A figure, in its style; None where there is nothing to draw."""
+    if name == "training-curves" and not any(results.get("training_curves", {}).values()):
+        yield None
+        return
+    with style.context(["default", _STYLE]):
+        figure = Figure(layout="constrained")
+        FigureCanvasAgg(figure)
+        DRAWINGS[name](figure, results, predictions)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not anew for every form
+        yield figure
 
 
 def _forget(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from offline import cli
 from offline.calibration import calibration_results
 from offline.figures import DRAWINGS, draw_figures
 from offline.loso import subject_results
-from offline.metrics import score_recognition
+from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.results import read_evaluation, write_results
 from offline.samples import MEGC_CLASSES, sample_set
 
@@ -31,6 +32,7 @@ def evaluation(folder, people, curves):
     results = {
         **score_recognition(true, predicted, MEGC_CLASSES).as_dict(),
         **calibration_results(true, rows),
+        "interval_95": asdict(bootstrap_over_subjects(true, predicted, owners, MEGC_CLASSES, 0)),
         "classes": list(MEGC_CLASSES),
         "subject_results": subject_results(samples, predicted),
         "training_curves": dict.fromkeys(sorted(set(owners)), curve),
@@ -78,6 +80,35 @@ def test_what_is_drawn_is_what_was_predicted(tmp_path):
     assert predictions.probabilities.shape == (20, 3)
     again = calibration_results(predictions.true, predictions.probabilities)
     assert again["risk_coverage"]["aurc"] == results["risk_coverage"]["aurc"]
+
+
+def test_the_report_is_one_page_with_all_figures(tmp_path, capsys):
+    folder = evaluation(tmp_path / "run", people=5, curves=2)
+    assert cli.main(["report", str(folder)]) == 0
+    page = (folder / "report.html").read_text()
+    assert capsys.readouterr().out == f"wrote {folder / 'report.html'}\n"
+    assert page.count("data:image/svg+xml;base64,") == len(DRAWINGS)
+    assert not re.findall(r'(?:href|src)="(?!#|data:)', page)
+    assert "<script" not in page
+    results, _ = read_evaluation(folder)
+    low, high = results["interval_95"]["uf1"]
+    assert f'{results["uf1"]:.3f} <span class="soft">({low:.3f}–{high:.3f})</span>' in page
+    assert 'alt="Confusion matrix. True classes and what they were taken for: negative: ' in page
+    assert cli.main(["report", str(folder), "--out", str(tmp_path / "other.html")]) == 0
+    assert (tmp_path / "other.html").read_text() == page
+
+
+def test_a_report_of_nothing_or_of_half_is_one_line(tmp_path, capsys):
+    folder = evaluation(tmp_path / "run", people=2, curves=0)
+    results = json.loads((folder / "results.json").read_text())
+    del results["uar"]
+    (folder / "results.json").write_text(json.dumps(results))
+    for path, words in ((tmp_path, "no evaluation in"), (folder, "lacks what a report is made from")):
+        assert cli.main(["report", str(path)]) == 1
+        complaint = capsys.readouterr().err
+        assert words in complaint
+        assert complaint.count("\n") == 1
+    assert not (folder / "report.html").exists()
 
 
 def test_results_that_lack_something_are_one_line(tmp_path, capsys):
