@@ -149,11 +149,6 @@ def endless(recording: Recording) -> list[Any]:
     return [part for picture in recording.jpegs for part in (picture, BEAT)] * 500
 
 
-def paced(jpegs: Sequence[bytes]) -> list[Any]:
-    """About at the film's own pace."""
-    return [part for picture in jpegs for part in (picture, 0.028)]
-
-
 def patient(folder: Path, url: str, **settings: Any) -> tuple[str, str]:
     """A configuration whose buffer holds the whole film, so that a slow machine drops nothing."""
     path = folder / "cameras.yaml"
@@ -252,8 +247,10 @@ def test_a_change_of_size_is_a_status_record_and_no_event_spans_it(
     onset_s, _, offset_s = recording.found[0]
     middle = round((onset_s + offset_s) / 2 * 100 / STEP)
     larger = [enlarged(data) for data in recording.jpegs[middle:]]
-    script = paced([*recording.jpegs[:middle], *larger])
-    with mjpeg([*script, 0.5]) as server, live(*patient(tmp_path, server.url, retries=0)) as run:
+    path = tmp_path / "film.mkv"
+    jpegs = [*recording.jpegs[:middle], *larger]
+    write_mkv(path, jpegs, range(0, 30 * len(jpegs), 30), fps=100 / STEP, size=(240, 200))
+    with rtsp(path) as server, live(*patient(tmp_path, server.url, retries=0)) as run:
         assert run.end() == 0
     assert run.states() == ["starting", "running", "running", "ended"]
     change = [s for s in run.of("status") if "picture has changed" in s.get("reason", "")]
@@ -274,7 +271,7 @@ def test_mqtt_and_the_file_agree_though_the_broker_goes_and_comes(
 ) -> None:
     """None lost, none twice; and the broker says it when the whole run is killed."""
     out = tmp_path / "events.jsonl"
-    with mjpeg(paced(recording.jpegs) * 100) as server, mosquitto(tmp_path) as broker:
+    with rtsp(recording.path) as server, mosquitto(tmp_path) as broker:
         flags = ("--name", "door", "--out", str(out), "--mqtt", broker.url)
         watcher = Subscriber(broker.port)
         try:

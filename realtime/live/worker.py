@@ -51,28 +51,31 @@ class Lines:
 
 
 class Stop:
-    """Why to end: `told` by the supervisor, or `signalled` by somebody else."""
+    """An event that ends the run, and who asked for it."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self.told = self.signalled = False
+        self._causes: set[str] = set()
 
     def watch(self) -> None:
         """From now on, the end of the input and SIGTERM set the event."""
         out_fd, in_fd = os.pipe()
         # a handler runs between any two steps of the main thread: it must take no lock, not even an event's
         signal.signal(signal.SIGTERM, lambda *_: os.write(in_fd, b"x"))
-        for action in (self._await_end, self._await_signal):
-            threading.Thread(target=action, args=(out_fd,), daemon=True).start()
+        for cause, wait in (
+            ("supervisor", lambda: sys.stdin.buffer.read(1)),
+            ("signal", lambda: os.read(out_fd, 1)),
+        ):
+            threading.Thread(target=self._await, args=(cause, wait), daemon=True).start()
 
-    def _await_end(self, _: int) -> None:
-        sys.stdin.buffer.read(1)
-        self.told = True
-        self.event.set()
+    @property
+    def is_of_others(self) -> bool:
+        """Whether a signal came, but no word from the supervisor."""
+        return self._causes == {"signal"}
 
-    def _await_signal(self, fd: int) -> None:
-        os.read(fd, 1)
-        self.signalled = True
+    def _await(self, cause: str, wait: Callable[[], object]) -> None:
+        wait()
+        self._causes.add(cause)
         self.event.set()
 
 
@@ -89,7 +92,7 @@ def main() -> int:
             lines.send(of_camera(check(camera, stop.event), name, time.time()))
             return 0
         code = run_camera(name, camera, job, lines.send, stop.event)
-        return RENEW if stop.signalled and not stop.told else code
+        return RENEW if stop.is_of_others else code
     except GlimpseError as error:
         failure = {"type": "status", "state": "failed", "reason": " ".join(str(error).split())}
         lines.send(of_camera(failure, name, time.time()))
