@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 
@@ -96,3 +98,19 @@ def test_reset_forgets_the_look_that_goes_on(tracker: FaceTracker) -> None:
     once = seen(tracker, 200.0, count=9)
     tracker.reset()
     assert seen(tracker, 200.0, count=9) == once
+
+
+def test_pyplot_is_loaded_when_it_is_first_drawn_with() -> None:
+    code = """
+import sys
+from realtime.faces.mesh import load_mediapipe
+solutions = load_mediapipe()
+assert "matplotlib.pyplot" not in sys.modules
+plt = solutions.drawing_utils.plt
+import matplotlib
+matplotlib.use("agg")
+figure = plt.figure()
+import matplotlib.pyplot
+assert matplotlib.pyplot.gcf() is figure
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdin=subprocess.DEVNULL)

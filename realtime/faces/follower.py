@@ -98,7 +98,7 @@ class FaceFollower:
             return False
         fresh = others and self._mesh.is_fresh
         shown = self._window.without(image, others) if fresh else self._window.of(image)
-        found = self._mesh.landmarks(np.ascontiguousarray(shown))
+        found = self._mesh.landmarks(shown)
         if found is None:
             return False
         points = found + np.array([self._window.left, self._window.top, 0.0], dtype=np.float32)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,7 +49,9 @@ def load_mediapipe() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import mediapipe
+        # only mediapipe's drawing helpers use it, and it takes longer to load than all the rest
+        with _postponed("matplotlib.pyplot"):
+            import mediapipe
     except ImportError as error:
         raise FaceModelError(
             f"mediapipe cannot be loaded ({error}); it needs the system library libGL "
@@ -56,6 +60,29 @@ def load_mediapipe() -> Any:
     if not hasattr(mediapipe, "solutions"):
         raise FaceModelError("this mediapipe carries no face models; install mediapipe==0.10.21")
     return mediapipe.solutions
+
+
+class _Later(types.ModuleType):
+    """Stands for a module that is imported when something in it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextlib.contextmanager
+def _postponed(name: str) -> Iterator[None]:
+    """What is imported here gets the module `name` only when it first uses it."""
+    if name in sys.modules:
+        yield
+        return
+    later = sys.modules[name] = _Later(name)
+    try:
+        yield
+    finally:
+        if sys.modules.get(name) is later:
+            del sys.modules[name]
 
 
 class FaceFinder:
