@@ -123,6 +123,8 @@ def _thinned(values: list[float], *, last: bool = False) -> Any:
 
 def _latencies(axes: Any, record: Record) -> None:
     """How many frames took how long."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     paced = record["latency"] is not None
     times = record["latency"] or record["route"]
     title = "frames by time from capture to result, ms" if paced else "frames by time on the route, ms"
@@ -145,13 +147,11 @@ def _latencies(axes: Any, record: Record) -> None:
             color=colour, fontsize=9, bbox={"color": "white", "pad": 1.0, "lw": 0},
             xytext=(4, 0), textcoords="offset points",
         )  # fmt: skip
-    for formatter in (
-        axes.xaxis.set_major_formatter,
-        axes.xaxis.set_minor_formatter,
-        axes.yaxis.set_major_formatter,
-    ):
-        formatter("{x:g}")
-    axes.tick_params(axis="x", which="both", labelsize=9)
+    if counts:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
     _plain(axes)
 
 
