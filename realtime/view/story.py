@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realtime.observability import ObservabilityConfig
 from realtime.sinks.base import Watched
 from realtime.sinks.records import Record, event_record
 from realtime.types import F32, F64, U8, FacialEvent, Frame, FrameRow
@@ -17,6 +18,7 @@ SPAN_S = 10.0
 """Time that the strip shows, s."""
 EVENTS = 8
 _MOST_POINTS = 20_000
+_AFTERGLOW_S = ObservabilityConfig().afterglow_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Story:
     """Follows the route frame by frame, in bounded memory; `scene` gives the picture of the last frame."""
 
     def __init__(self) -> None:
-        self._points: deque[tuple[float, float, float]] = deque(maxlen=_MOST_POINTS)
+        self._points: deque[tuple[float, float, str | None]] = deque(maxlen=_MOST_POINTS)
+        self._seen: deque[tuple[float, float]] = deque(maxlen=EVENTS)
         self._events: deque[Record] = deque(maxlen=EVENTS)
         self._count = 0
 
@@ -71,32 +74,43 @@ class Story:
         self.tell(decided)
         lengths = [_largest(row) for row in route.observations]
         known = [length for length in lengths if not math.isnan(length)]
-        hidden = all(row.unobservable is not None for row in route.observations)
-        self._points.append((frame.time_s, max(known, default=math.nan), float(hidden)))
+        causes = [row.unobservable for row in route.observations]
+        cause = None if None in causes or not causes else causes[0]
+        self._points.append((frame.time_s, max(known, default=math.nan), cause))
         while self._points[0][0] < frame.time_s - SPAN_S:
             self._points.popleft()
 
     def tell(self, decided: Sequence[FacialEvent]) -> None:
         """Take events alone."""
+        for event in decided:
+            if event.kind == "micro_expression":
+                keys = event.key_frames
+                self._seen.append((keys.onset_s, keys.decided_s + _AFTERGLOW_S))
         self._events.extend(map(event_record, decided))
         self._count += len(decided)
 
     def scene(self, frame: Frame, route: Watched, gauges: Gauges) -> Scene:
         """The moment that was pushed last."""
-        columns = np.array(self._points, dtype=np.float64).T
+        times, motion, causes = zip(*self._points, strict=True)
+        hidden = [self._hides(time_s, cause) for time_s, cause in zip(times, causes, strict=True)]
         return Scene(
             image=frame.image,
             size=(frame.image.shape[1], frame.image.shape[0]),
             time_s=frame.time_s,
             outlines=tuple(face.landmarks_px[:, :2] for face in route.faces),
             rows=route.observations,
-            time_axis_s=columns[0],
-            motion=columns[1],
-            hidden=columns[2],
+            time_axis_s=np.array(times, dtype=np.float64),
+            motion=np.array(motion, dtype=np.float64),
+            hidden=np.array(hidden, dtype=np.float64),
             events=tuple(self._events),
             count=self._count,
             gauges=gauges,
         )
+
+    def _hides(self, time_s: float, cause: str | None) -> bool:
+        """A micro-expression that was found hid nothing by its own motion."""
+        found = cause == "motion" and any(from_s <= time_s <= to_s for from_s, to_s in self._seen)
+        return cause is not None and not found
 
 
 def _largest(row: FrameRow) -> float:

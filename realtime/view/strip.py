@@ -105,7 +105,7 @@ def _name_events(area: U8, axes: _Axes, scene: Scene) -> None:
 
 def _scale(area: U8, axes: _Axes) -> None:
     cv2.line(area, (_LEFT, axes.floor), (axes.width - _RIGHT, axes.floor), _LINE, 1)
-    for second in range(math.ceil(axes.from_s), math.floor(axes.end_s) + 1, 2):
+    for second in range(2 * math.ceil(axes.from_s / 2.0), math.floor(axes.end_s) + 1, 2):
         x = axes.x(second)
         cv2.line(area, (x, axes.floor), (x, axes.floor + 4), _LINE, 1)
         put(area, f"{second} s", (x, axes.height - 12), _INK, 11, anchor="middle")
