@@ -22,7 +22,7 @@ import realtime.cli
 from realtime.errors import ConfigError, OutputError, UsageError
 from realtime.live import command
 from realtime.live.camera import policy_of
-from realtime.live.camera_process import CameraProcess
+from realtime.live.camera_process import RENEW, CameraProcess, Exit
 from realtime.live.fleet import Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
 from realtime.live.outlets import make_outlets
@@ -346,3 +346,18 @@ def test_the_workers_of_the_compose_file_share_no_topic() -> None:
         assert run.outputs.mqtt.prefix == "glimpse"
         found[name] = run.outputs.mqtt.available
     assert found == {"door": "glimpse/door/available", "desk": "glimpse/desk/available"}
+
+
+def test_a_process_that_asks_for_a_successor_hands_on_its_attempts() -> None:
+    """As one does whose connections hang: it has said all that it had to say."""
+    supervisor = Supervisor(LiveSettings(cameras={"door": CameraSettings("rtsp://h/x")}), [], seconds=None)
+    supervisor._due.clear()
+    supervisor._alive.add("door")
+    for record in ({**gauges(frames=5), "attempt": 9}, {"type": "summary", "camera": "door"}):
+        supervisor._inbox.put(("door", record))
+        supervisor._take()
+    supervisor._inbox.put(("door", Exit(RENEW, 5.0, "")))
+    supervisor._take()
+    assert list(supervisor._due) == ["door"]
+    assert supervisor._attempts == {"door": 9}
+    assert supervisor.fleet.states()["door"].total("frames") == 5.0

@@ -134,6 +134,14 @@ def test_giving_up(released: threading.Event) -> None:
     assert statuses[-1].attempt == 3
 
 
+def test_attempts_of_an_earlier_process_count(released: threading.Event) -> None:
+    statuses: list[StreamStatus] = []
+    feed = ScriptedFeed(["fail"], released)
+    with LiveSource("door", lambda: feed, policy(retries=9), statuses.append, attempt=9) as source:
+        assert not source.connect()
+    assert (statuses[-1].state, statuses[-1].attempt) == ("failed", 10)
+
+
 def test_a_feed_that_hangs_is_stalled_then_left_behind(released: threading.Event) -> None:
     source, statuses = scripted(
         released, [INFO, 1, "hang"], [INFO, 2], policy=policy(retries=1, read_timeout_s=0.3)
@@ -452,6 +460,21 @@ def test_a_device_that_is_unplugged_and_comes_back() -> None:
         assert source.connect()
         assert [item.index for item in islice(source, 2)] == [0, 1]
     assert states(statuses) == ["starting", "reconnecting", "running", "reconnecting", "running"]
+
+
+def test_a_driver_that_takes_its_time_to_fail_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+
+    class Slow(FakeDevice):
+        def grab(self) -> bool:
+            now_s[0] += 10.0
+            return False
+
+    monkeypatch.setattr("realtime.sources.feed.time.monotonic", lambda: now_s[0])
+    feed = DeviceFeed(0, opener=lambda _: Slow([]))
+    feed.open()
+    assert feed.read() is None
+    assert now_s == [110.0]
 
 
 def test_no_such_device() -> None:

@@ -17,7 +17,7 @@ from realtime.sources.common import DEFAULT_FPS, Capture, as_bgr8, check_size, i
 from realtime.types import U8, Frame, FrameSource, readonly
 
 _MAX_MISSES = 25
-"""Pictures in a row that a driver may fail to deliver."""
+_MAX_MISSING_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class DeviceFeed:
 
     def read(self) -> Shot | None:
         capture = self._capture
-        if capture is None or not any(capture.grab() for _ in range(_MAX_MISSES)):
+        if capture is None or not self._advance(capture):
             return None
         arrival_s, wall_s = time.monotonic(), time.time()
         ok, raw = capture.retrieve()
@@ -103,6 +103,17 @@ class DeviceFeed:
             check_size(self._name, image.shape[1], image.shape[0])
         self._number += 1
         return Shot(self._number, arrival_s, wall_s, math.nan, None if image is None else readonly(image))
+
+    @staticmethod
+    def _advance(capture: Capture) -> bool:
+        """Take the next picture; a few that fail are passed over, but each may take the driver seconds."""
+        ends_s = time.monotonic() + _MAX_MISSING_S
+        for _ in range(_MAX_MISSES):
+            if capture.grab():
+                return True
+            if time.monotonic() > ends_s:
+                break
+        return False
 
     def close(self) -> None:
         if self._capture is not None:
