@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -8,11 +9,38 @@ from typing import Any
 
 import numpy as np
 import pytest
-from media import jpeg, picture, write_mkv, write_video
+from media import encode, jpeg, picture, write_mkv, write_video
 
 from realtime.errors import SourceError, UsageError
 from realtime.sources import VideoSource, open_source
-from realtime.types import Frame, Unreadable
+from realtime.sources.stream import StreamFeed, StreamOptions
+from realtime.types import U8, Frame, Unreadable
+
+
+def turned(path: Path, image: U8) -> None:
+    """A film as of a telephone that was held upright: to be turned by 90° to the right when it is shown
+    (ISO 14496-12, 8.3.2: the matrix of the track header)."""
+    encode(str(path), "mp4", [image] * 3)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, image.shape[0] << 16, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def test_a_film_that_was_taken_upright_is_shown_upright(tmp_path: Path) -> None:
+    path, image = tmp_path / "film.mp4", picture(1, 128, 96)
+    turned(path, image)
+    source = VideoSource(path)
+    assert (source.info.width, source.info.height) == (96, 128)
+    frames = frames_of(source)
+    assert np.abs(frames[0].image.astype(int) - np.rot90(image, -1)).mean() < 12
+    feed = StreamFeed(f"file:{path}", StreamOptions())
+    feed.open()
+    shot = feed.read()
+    feed.close()
+    assert shot is not None
+    assert shot.image is not None
+    assert np.abs(frames[0].image.astype(int) - shot.image).max() <= 2
 
 
 def frames_of(source: Any) -> list[Frame]:

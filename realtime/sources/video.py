@@ -124,6 +124,7 @@ def _open(path: Path) -> Capture:
         raise SourceError(f"{path}: cannot be read as a video") from error
     if not capture.isOpened():
         raise SourceError(f"{path}: cannot be read as a video; it is damaged, cut off or of another kind")
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # telephones say which way they were held
     return capture
 
 
