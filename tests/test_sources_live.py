@@ -251,6 +251,20 @@ def test_the_buffer_is_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     assert buffer.take(0.0).number == 7  # type: ignore[union-attr]
 
 
+def test_pictures_that_cannot_be_decoded_neither_block_nor_pile_up(
+    released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = ScriptedFeed([FeedInfo(30.0, finite=True), *[None] * 20, 1], released)
+    with LiveSource("film", lambda: feed, policy(lossless=True, seconds=60.0), lambda _: None) as source:
+        assert source.connect()
+        assert [isinstance(item, Frame) for item in source] == [False] * 20 + [True]
+    monkeypatch.setattr("realtime.sources.buffer.MAX_BYTES", 10 * 1024)
+    buffer = ShotBuffer(600.0)
+    for number in range(1000):
+        buffer.put(Shot(number, 1.0, 1.0, math.nan, None))
+    assert buffer.take(0.0).number == 990  # type: ignore[union-attr]
+
+
 def test_dropped_frames_count_in_the_index_and_are_warned_of(released: threading.Event) -> None:
     """A route that takes every fifth frame of a fast feed."""
     statuses: list[StreamStatus] = []

@@ -10,6 +10,8 @@ from realtime.sources.feed import Shot
 from realtime.types import U8
 
 MAX_BYTES = 256 * 2**20
+_BYTES_OF_NONE = 1024
+_LOSSLESS_SHOTS = 8
 
 
 class ShotBuffer:
@@ -32,7 +34,7 @@ class ShotBuffer:
         """Add the newest picture."""
         with self._changed:
             if self._lossless:
-                self._changed.wait_for(lambda: len(self._shots) < 8 or self._ended)
+                self._changed.wait_for(lambda: self._has_room() or self._ended)
             self._shots.append(shot)
             self._bytes += _size(shot)
             while len(self._shots) > 1 and not self._lossless and self._is_full():
@@ -77,9 +79,13 @@ class ShotBuffer:
         with self._changed:
             return time.monotonic() - self._shots[0].arrival_s if self._shots else 0.0
 
+    def _has_room(self) -> bool:
+        """Those that could not be decoded take none: whoever waits for a picture waits behind them."""
+        return sum(shot.image is not None for shot in self._shots) < _LOSSLESS_SHOTS
+
     def _is_full(self) -> bool:
         return self._shots[-1].arrival_s - self._shots[0].arrival_s > self._span_s or self._bytes > MAX_BYTES
 
 
 def _size(shot: Shot) -> int:
-    return 0 if shot.image is None else shot.image.nbytes
+    return _BYTES_OF_NONE if shot.image is None else shot.image.nbytes
