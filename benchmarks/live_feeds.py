@@ -159,7 +159,9 @@ def _measure(options: argparse.Namespace, folder: Path) -> None:
 
 def _wait(records: list[dict[str, Any]], state: str, count: int, after_s: float = 0.0) -> None:
     ends_s = time.monotonic() + 300.0
-    while sum(r.get("state") == state and r["came_s"] > after_s for r in list(records)) < count:
+    while (
+        len({r["camera"] for r in list(records) if r.get("state") == state and r["came_s"] > after_s}) < count
+    ):
         if time.monotonic() > ends_s:
             raise SystemExit("the cameras do not run")
         time.sleep(0.02)
@@ -195,7 +197,9 @@ def _outages(options: argparse.Namespace, server: _Server, records: list[dict[st
         server.start()
         ready_s = time.monotonic()
         _wait(records, "running", options.cameras, after_s=killed_s)
-        back = [r["came_s"] for r in records if r.get("state") == "running" and r["came_s"] > killed_s]
+        back = [
+            r["came_s"] for r in records if "gap_s" in r and r["type"] == "status" and r["came_s"] > killed_s
+        ]
         late = sorted(max(came_s - ready_s, 0.0) for came_s in back)
         print(
             f"\nserver away for {ready_s - killed_s:.1f} s: after its return the first camera ran within "
