@@ -91,6 +91,13 @@ def _draw_row(axes: Axes, data: TimelineData, window: tuple[float, float], top: 
         if stretch["to_s"] >= window[0] and stretch["from_s"] <= window[1]:
             span = (stretch["from_s"], stretch["to_s"])
             axes.fill_between(span, 0.0, top, color=_PAINT["--gap"], linewidth=0)
+            hatched: dict[str, Any] = {
+                "facecolor": "none",
+                "edgecolor": _PAINT["--line"],
+                "hatch": "////",
+                "linewidth": 0,
+            }
+            axes.fill_between(span, 0.0, top, **hatched)
     if time_s.size:
         axes.plot(time_s, np.minimum(rigid, top), color=_PAINT["--head"], linewidth=0.8)
         axes.plot(time_s, np.minimum(motion, top), color=_PAINT["--motion"], linewidth=1.1)
