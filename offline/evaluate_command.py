@@ -11,8 +11,9 @@ import numpy as np
 
 from offline.calibration import calibration_results
 from offline.datasets.combined import Collected
+from offline.explanations import write_explanations
 from offline.figures_command import draw_and_tell
-from offline.loso import leave_out, pooled_probabilities, subject_results, summarise
+from offline.loso import leave_out, pooled_explanations, pooled_probabilities, subject_results, summarise
 from offline.methods import make_method, method_names
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.results import (
@@ -35,9 +36,11 @@ from offline.samples import FOUR_TO_MEGC, SampleSet
 from offline.versions import library_versions
 from realtime.config import read_yaml
 from realtime.errors import UsageError
-from realtime.types import F64
+from realtime.types import F64, Explanation
 
 DEFAULT_METHOD = "hybrid"
+Evaluated = tuple[Collected, dict[str, Any], F64, list[Explanation]]
+"""Samples, results, probabilities (n, classes), and what the decisions rested on, if that was asked for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folds on the Dask cluster with this scheduler: tcp://host:8786",
     )
     add("--seed", type=int, metavar="S", help="seed of samples and training (0)")
+    add("--explain", action="store_true", help="say what each decision rested on; the report draws it")
     add("--no-figures", action="store_true", help="draw no figures")
     add("--out", type=Path, default=Path("results"), metavar="DIR", help="folder for the results (results)")
 
@@ -77,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--device goes with --bundle")
     choice = sample_choice(args)
     open_folder(args.out)  # refused now, not after hours of work
-    collected, results, probabilities = (
+    collected, results, probabilities, explanations = (
         _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
     )
     samples = collected.samples
@@ -89,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         "versions": library_versions(),
     }
     write_results(args.out, results, samples, probabilities)
+    write_explanations(args.out, explanations)
     write_excluded(args.out, choice, collected)
     _print_figures(results)
     print(f"wrote {args.out / RESULTS} and {args.out / PREDICTIONS}")
@@ -127,7 +132,7 @@ def mapped_probabilities(probabilities: F64, classes: tuple[str, ...], wanted: t
     return np.asarray(probabilities @ table)
 
 
-def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collected, dict[str, Any], F64]:
+def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
     from realtime.bundle import load_bundle
     from realtime.recognition import Recognizer
 
@@ -142,16 +147,21 @@ def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> tuple[Colle
         "bundle": {"name": recognizer.bundle.name, "id": recognizer.bundle.id},
         "seed": seed,
     }
-    return collected, results, mapped_probabilities(probabilities, classes, samples.classes)
+    explanations = (
+        [recognizer.explain(samples.evidence(i)) for i in range(len(samples))] if args.explain else []
+    )
+    return collected, results, mapped_probabilities(probabilities, classes, samples.classes), explanations
 
 
-def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collected, dict[str, Any], F64]:
+def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
     settings = read_yaml(str(args.config)) if args.config else None
     method = make_method(args.method or DEFAULT_METHOD, settings, str(args.config))
     seed = args.seed if args.seed is not None else getattr(method.settings, "seed", 0)
     collected = collect_samples(choice, seed)
     samples = collected.samples
-    folds = leave_out(samples, method, seed, args.jobs or 1, args.groups, args.out / FOLDS, args.scheduler)
+    folds = leave_out(
+        samples, method, seed, args.jobs or 1, args.groups, args.out / FOLDS, args.scheduler, args.explain
+    )
     results = {
         **summarise(samples, folds, seed),
         "method": method.name,
@@ -159,7 +169,7 @@ def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> tuple[Collecte
         "groups": args.groups,
         "settings": asdict(method.settings),
     }
-    return collected, results, pooled_probabilities(samples, folds)
+    return collected, results, pooled_probabilities(samples, folds), pooled_explanations(folds)
 
 
 def _print_figures(results: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from offline.versions import all_versions
 from realtime.errors import OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
 from realtime.sinks.files import OutputFile
-from realtime.types import F64
+from realtime.types import F64, Explanation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +34,8 @@ class FoldResult:
     curve: Curve
     timing: Mapping[str, float]
     """Seconds by what they were spent on; they add up to the fold's."""
+    explanations: tuple[Explanation, ...] = ()
+    """What each decision rested on; empty where that was not asked for."""
 
     @property
     def seconds(self) -> float:
@@ -41,7 +43,7 @@ class FoldResult:
         return math.fsum(self.timing.values())
 
 
-def fingerprint(samples: SampleSet, method: Method, seed: int) -> str:
+def fingerprint(samples: SampleSet, method: Method, seed: int, explained: bool = False) -> str:
     """SHA-256 over everything that a fold depends on beside its subjects.
 
     Method, settings, seed, data, feature spec, and the versions of glimpse and of its libraries.
@@ -50,6 +52,7 @@ def fingerprint(samples: SampleSet, method: Method, seed: int) -> str:
         "method": method.name,
         "settings": asdict(method.settings),
         "seed": seed,
+        "explained": explained,
         "feature_spec": FEATURE_SPEC_ID,
         "versions": all_versions(),
         "classes": samples.classes,
@@ -88,6 +91,7 @@ class FoldStore:
                 np.array(data["probabilities"], dtype=np.float64),
                 tuple(data["curve"]),
                 {str(name): float(seconds) for name, seconds in data["timing"].items()},
+                tuple(Explanation(item["regions"], item["blocks"]) for item in data["explanations"]),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -101,6 +105,9 @@ class FoldStore:
             "probabilities": result.probabilities.tolist(),
             "curve": list(result.curve),
             "timing": dict(result.timing),
+            "explanations": [
+                {"regions": dict(item.regions), "blocks": dict(item.blocks)} for item in result.explanations
+            ],
         }
         file = OutputFile(self._path(result.subjects))
         try:

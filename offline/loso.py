@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from offline.calibration import calibration_results
 from offline.cluster import cluster, on_worker
+from offline.explanations import explain_fitted
 from offline.fold_store import FoldResult, FoldStore, fingerprint
 from offline.methods.base import Method
 from offline.metrics import bootstrap_over_subjects, score_recognition
@@ -29,7 +30,7 @@ from offline.samples import SampleSet
 from offline.timing import part, timed_parts
 from offline.versions import all_versions
 from realtime.errors import DataError, UsageError
-from realtime.types import F64, readonly
+from realtime.types import F64, Explanation, readonly
 
 
 def evaluate_loso(samples: SampleSet, method: Method, seed: int = 0, **options: Any) -> dict[str, Any]:
@@ -45,19 +46,21 @@ def leave_out(
     groups: int | None = None,
     folder: Path | None = None,
     scheduler: str | None = None,
+    explained: bool = False,
 ) -> list[FoldResult]:
     """Leave one subject out at a time, or one of `groups` groups of subjects.
 
     Every fold is fitted on the other subjects alone, with settings fixed beforehand. The results do not
     depend on `jobs`, the number of processes, nor on the cluster whose `scheduler` is given in place of
     them (its address). With a `folder` every fold is kept in it as soon as it is finished, and those kept
-    there by a run of the same method, settings, seed and data are not fitted again.
+    there by a run of the same method, settings, seed and data are not fitted again. With `explained` every
+    fold says what its decisions rested on.
 
     Raises UsageError for fewer than two subjects, DataError where the samples do not suit the method,
     ClusterError where the cluster fails.
     """
     people = _groups(samples, groups)
-    store = FoldStore(folder, fingerprint(samples, method, seed)) if folder is not None else None
+    store = FoldStore(folder, fingerprint(samples, method, seed, explained)) if folder is not None else None
     kept = {group: store.load(group) if store else None for group in people}
     missing = [group for group in people if kept[group] is None]
     before = [result.seconds for result in kept.values() if result is not None]
@@ -66,7 +69,7 @@ def leave_out(
             _workers(samples, jobs, scheduler, len(missing)) as workers,
             FoldProgress(len(people), before, workers) as progress,
         ):
-            for result in _folds(samples, method, seed, missing, scheduler is not None):
+            for result in _folds(samples, method, seed, missing, scheduler is not None, explained):
                 kept[result.subjects] = result
                 if store is not None:
                     store.save(result)
@@ -86,6 +89,14 @@ def pooled_probabilities(samples: SampleSet, results: Sequence[FoldResult]) -> F
     for result in results:
         rows[result.indices] = result.probabilities
     return rows
+
+
+def pooled_explanations(results: Sequence[FoldResult]) -> list[Explanation]:
+    """Every sample's explanation, in the order of the samples; empty where there are none."""
+    pairs = [
+        pair for result in results for pair in zip(result.indices.tolist(), result.explanations, strict=False)
+    ]
+    return [item for _, item in sorted(pairs, key=lambda pair: pair[0])]
 
 
 def summarise(samples: SampleSet, results: Sequence[FoldResult], seed: int) -> dict[str, Any]:
@@ -167,10 +178,15 @@ def _workers(samples: SampleSet, jobs: int, scheduler: str | None, folds: int) -
 
 
 def _folds(
-    samples: SampleSet, method: Method, seed: int, people: Sequence[tuple[str, ...]], remote: bool
+    samples: SampleSet,
+    method: Method,
+    seed: int,
+    people: Sequence[tuple[str, ...]],
+    remote: bool,
+    explained: bool,
 ) -> Iterator[FoldResult]:
     """Folds as they get finished."""
-    work = [(samples, method, seed, group) for group in people]
+    work = [(samples, method, seed, group, explained) for group in people]
     if remote:
         versions = all_versions()
         calls = (delayed(on_worker)(versions, _fold, *arguments) for arguments in work)
@@ -183,7 +199,9 @@ def _folds(
     yield from parallel(calls)
 
 
-def _fold(samples: SampleSet, method: Method, seed: int, people: tuple[str, ...]) -> FoldResult:
+def _fold(
+    samples: SampleSet, method: Method, seed: int, people: tuple[str, ...], explained: bool
+) -> FoldResult:
     out = np.isin(np.array(samples.subjects), people)
     indices = np.flatnonzero(out)
     # sums over several threads depend on their number, and a fold must not hand work to other workers
@@ -194,5 +212,10 @@ def _fold(samples: SampleSet, method: Method, seed: int, people: tuple[str, ...]
         except DataError as error:
             raise DataError(f"without {', '.join(people)}: {error}") from error
         with part("predict"):
-            probabilities = fitted.predict_proba(unlabelled(samples.subset(indices)))
-    return FoldResult(people, indices, probabilities, fitted.curve, seconds)
+            left_out = unlabelled(samples.subset(indices))
+            probabilities = fitted.predict_proba(left_out)
+        about: tuple[Explanation, ...] = ()
+        if explained:
+            with part("explain"):
+                about = explain_fitted(fitted, left_out)
+    return FoldResult(people, indices, probabilities, fitted.curve, seconds, about)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
+from offline.explanations import mean_explanation, read_explanations
 from offline.figures import figure_svgs
 from offline.results import RESULTS, Predictions, read_evaluation
 from realtime.errors import DataError
+from realtime.types import Explanation
 from realtime.view.event_card import settings_rows
+from realtime.view.names import BLOCKS, words
 from realtime.view.page import environment
+from realtime.view.schematic import region_map
 
 _CAPTIONS: Mapping[str, str] = {
     "confusion-matrix": "How often each class was taken for which, in counts and shares of the true class",
@@ -23,6 +28,20 @@ _CAPTIONS: Mapping[str, str] = {
     "reliability": "How often a label of some confidence is right; on the line, confidence can be trusted",
     "risk-coverage": "What share of the labels would be wrong if the least sure ones were left out",
 }
+
+
+_MOST_SHOWN = 60
+"""Wrong labels that are drawn one by one."""
+_TOP_REGIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """What some decisions rested on."""
+
+    face: Markup
+    title: str
+    blocks: list[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,7 @@ class Panel:
 def render_evaluation(folder: Path) -> str:
     """The page of the evaluation in `folder`. Raises DataError where there is none, or parts are missing."""
     results, predictions = read_evaluation(folder)
+    explanations = read_explanations(folder, len(predictions.true))
     page = environment("offline").get_template("evaluation.html.j2")
     try:
         return page.render(
@@ -47,6 +67,8 @@ def render_evaluation(folder: Path) -> str:
             rows=_rows(results),
             recalls=sorted(results["per_class_recall"].items(), key=lambda item: -item[1]),
             panels=_panels(results, predictions),
+            rested=_per_class(predictions, explanations),
+            wrong=_wrong(predictions, explanations),
             data=settings_rows(_known(results.get("data", {}))),
             settings=settings_rows(results.get("settings", {})),
             versions=settings_rows(results.get("versions", {})),
@@ -95,6 +117,45 @@ def _panels(results: Mapping[str, Any], predictions: Predictions) -> list[Panel]
         picture = image.format(_said(name, results), base64.b64encode(svg).decode())
         panels.append(Panel(picture, _CAPTIONS[name]))
     return panels
+
+
+def _per_class(predictions: Predictions, explanations: Sequence[Explanation]) -> list[Rested]:
+    """The mean over all samples that were given each class."""
+    found = []
+    for index, name in enumerate(predictions.classes):
+        mine = [explanations[i] for i in np.flatnonzero(predictions.predicted == index) if explanations]
+        if mine:
+            right = int((predictions.true[predictions.predicted == index] == index).sum())
+            title = f"{words(name)}: {len(mine)} labels, {right} right"
+            found.append(_rested(mean_explanation(mine), title))
+    return found
+
+
+def _wrong(predictions: Predictions, explanations: Sequence[Explanation]) -> list[Rested]:
+    """The labels that are wrong, the surest first."""
+    if not explanations:
+        return []
+    wrong = np.flatnonzero(predictions.true != predictions.predicted)
+    sure = predictions.probabilities.max(axis=1)
+    names = predictions.classes
+    return [
+        _rested(
+            explanations[i],
+            f"{predictions.subjects[i]}: {words(names[predictions.true[i]])} taken for "
+            f"{words(names[predictions.predicted[i]])} ({sure[i]:.2f})",
+        )
+        for i in wrong[np.argsort(-sure[wrong], kind="stable")][:_MOST_SHOWN].tolist()
+    ]
+
+
+def _rested(about: Explanation, title: str) -> Rested:
+    largest = max([abs(value) for value in about.regions.values()] + [1e-6])
+    scaled = {name: value / largest for name, value in about.regions.items()}
+    ranked = sorted(about.regions.items(), key=lambda item: -item[1])[:_TOP_REGIONS]
+    said = ", ".join(f"{words(name)} {value:.2f}" for name, value in ranked)
+    blocks = sorted(about.blocks.items(), key=lambda item: -item[1])
+    named = [(BLOCKS.get(name, name), value) for name, value in blocks]
+    return Rested(region_map(scaled, f"{title}; rested on {said}"), title, [*named, *ranked])
 
 
 def _said(name: str, results: Mapping[str, Any]) -> str:

@@ -42,6 +42,13 @@ _PAINT = {
     "--gap": "#090a0b",
 }
 
+_HATCHED: dict[str, Any] = {
+    "facecolor": "none",
+    "edgecolor": _PAINT["--line"],
+    "hatch": "////",
+    "linewidth": 0,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineData:
@@ -91,13 +98,7 @@ def _draw_row(axes: Axes, data: TimelineData, window: tuple[float, float], top: 
         if stretch["to_s"] >= window[0] and stretch["from_s"] <= window[1]:
             span = (stretch["from_s"], stretch["to_s"])
             axes.fill_between(span, 0.0, top, color=_PAINT["--gap"], linewidth=0)
-            hatched: dict[str, Any] = {
-                "facecolor": "none",
-                "edgecolor": _PAINT["--line"],
-                "hatch": "////",
-                "linewidth": 0,
-            }
-            axes.fill_between(span, 0.0, top, **hatched)
+            axes.fill_between(span, 0.0, top, **_HATCHED)
     if time_s.size:
         axes.plot(time_s, np.minimum(rigid, top), color=_PAINT["--head"], linewidth=0.8)
         axes.plot(time_s, np.minimum(motion, top), color=_PAINT["--motion"], linewidth=1.1)
