@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.sources.live import LiveSource
-
 if TYPE_CHECKING:
     from realtime.sinks.window import WindowSink
+    from realtime.sources.live import LiveSource
 
 INSTEAD = "without it, all that is found goes to the outputs"
 
