@@ -361,3 +361,18 @@ def test_a_process_that_asks_for_a_successor_hands_on_its_attempts() -> None:
     assert list(supervisor._due) == ["door"]
     assert supervisor._attempts == {"door": 9}
     assert supervisor.fleet.states()["door"].total("frames") == 5.0
+
+
+@pytest.mark.parametrize(("frames", "state"), [(0, "reconnecting"), (5, "failed")])
+def test_a_recording_whose_process_dies_is_not_told_twice(tmp_path: Path, frames: int, state: str) -> None:
+    film = tmp_path / "film.mp4"
+    film.touch()
+    supervisor = Supervisor(LiveSettings(cameras={"film": CameraSettings(str(film))}), [], seconds=None)
+    supervisor._due.clear()
+    supervisor._alive.add("film")
+    for message in (gauges(frames=frames), Exit(-9, 5.0, "")):
+        supervisor._inbox.put(("film", message))
+        supervisor._take()
+    assert supervisor.fleet.states()["film"].state == state
+    assert bool(supervisor._due) == (state == "reconnecting")
+    assert supervisor._failed == (state == "failed")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from realtime.live.settings import CameraSettings
 from realtime.sources import open_source
 from realtime.sources.clock import MAX_GAP_S
-from realtime.sources.feed import DeviceFeed, Feed, FileFeed, device_number, is_url
+from realtime.sources.feed import DeviceFeed, Feed, FileFeed, device_number
 from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
 
 
@@ -29,12 +29,12 @@ def open_live(
 
 def connector(camera: CameraSettings) -> Callable[[], Feed]:
     """Gives a new connection at every call."""
-    number = device_number(camera.source)
-    if number is None and not is_url(camera.source):
+    if camera.is_file:
         return lambda: FileFeed(
             open_source(os.path.join(os.curdir, camera.source), fps=camera.fps or None),
             real_pace=camera.pace == "real",
         )
+    number = device_number(camera.source)
     if number is not None:
         return lambda: DeviceFeed(number, camera.fps or None)
     from realtime.sources.stream import StreamFeed, StreamOptions
@@ -45,9 +45,8 @@ def connector(camera: CameraSettings) -> Callable[[], Feed]:
 
 def policy_of(camera: CameraSettings, seconds: float | None) -> LivePolicy:
     """When to worry about a camera, and when to give up."""
-    is_file = device_number(camera.source) is None and not is_url(camera.source)
-    retries = 0 if is_file else None if camera.retries < 0 else camera.retries
-    pause_s = MAX_GAP_S if is_file else 0.0  # that long may a recording stand still
+    retries = 0 if camera.is_file else None if camera.retries < 0 else camera.retries
+    pause_s = MAX_GAP_S if camera.is_file else 0.0  # that long may a recording stand still
     return LivePolicy(
         stall_s=camera.stall_s + pause_s,
         open_timeout_s=camera.open_timeout_s,
@@ -55,5 +54,5 @@ def policy_of(camera: CameraSettings, seconds: float | None) -> LivePolicy:
         buffer_s=camera.buffer_s,
         retries=retries,
         seconds=seconds,
-        lossless=is_file and camera.pace == "fast",
+        lossless=camera.is_file and camera.pace == "fast",
     )

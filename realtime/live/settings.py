@@ -63,6 +63,11 @@ class CameraSettings:
             raise ConfigError(f"retries must be at least -1, not {self.retries}")
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is a recording on this machine, which begins anew each time it is opened."""
+        return device_number(self.source) is None and not is_url(self.source)
+
+    @property
     def shown_source(self) -> str:
         """The source without credentials."""
         number = device_number(self.source)
@@ -117,8 +122,7 @@ class LiveSettings:
                 raise ConfigError(
                     f"'{name}' cannot name a camera: letters, digits, '_', '-' and '.' only, at most 64"
                 )
-            is_file = not is_url(camera.source) and device_number(camera.source) is None
-            if is_file and not os.path.exists(camera.source):
+            if camera.is_file and not os.path.exists(camera.source):
                 raise ConfigError(f"camera {name}: {camera.source}: no such file, device or URL")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device must be auto, cpu or cuda, not '{self.device}'")

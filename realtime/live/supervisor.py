@@ -163,12 +163,19 @@ class Supervisor:
             self._sum_up(name, why, last)
         if self._stopping_s is not None:
             return
+        if last.get("frames") and self._settings.cameras[name].is_file:
+            self._failed = True
+            self._tell(name, StreamStatus("failed", f"{why}; from its start again, all would come twice"))
+            return
         self._deaths[name] = 1 if lived_s > _STEADY_S else self._deaths[name] + 1
         wait_s = min(_RESTART_S * 2.0 ** min(self._deaths[name] - 1, 16), _RESTART_MAX_S)
         self._due[name] = time.monotonic() + wait_s
         status = StreamStatus(
             "reconnecting", f"{why}; it is started again", attempt=self._deaths[name], wait_s=wait_s
         )
+        self._tell(name, status)
+
+    def _tell(self, name: str, status: StreamStatus) -> None:
         record = of_camera(status_record(status), name, time.time())
         self.fleet.note(name, record)
         self._publish(record)
