@@ -17,7 +17,9 @@ from realtime.types import F32, F64, U8, FacialEvent, Frame, FrameRow
 SPAN_S = 10.0
 """Time that the strip shows, s."""
 EVENTS = 8
-_MOST_POINTS = 20_000
+_MOST_POINTS = 10_000
+_SEEN, _MOVING, _BLIND = 0.0, 1.0, 2.0
+"""States of a point: observable, not because of motion, not because of anything else."""
 _AFTERGLOW_S = ObservabilityConfig().afterglow_s
 
 
@@ -64,7 +66,7 @@ class Story:
     """Follows the route frame by frame, in bounded memory; `scene` gives the picture of the last frame."""
 
     def __init__(self) -> None:
-        self._points: deque[tuple[float, float, str | None]] = deque(maxlen=_MOST_POINTS)
+        self._strip = _Strip()
         self._seen: deque[tuple[float, float]] = deque(maxlen=EVENTS)
         self._events: deque[Record] = deque(maxlen=EVENTS)
         self._count = 0
@@ -76,9 +78,8 @@ class Story:
         known = [length for length in lengths if not math.isnan(length)]
         causes = [row.unobservable for row in route.observations]
         cause = None if None in causes or not causes else causes[0]
-        self._points.append((frame.time_s, max(known, default=math.nan), cause))
-        while self._points[0][0] < frame.time_s - SPAN_S:
-            self._points.popleft()
+        state = _SEEN if cause is None else _MOVING if cause == "motion" else _BLIND
+        self._strip.push(frame.time_s, max(known, default=math.nan), state)
 
     def tell(self, decided: Sequence[FacialEvent]) -> None:
         """Take events alone."""
@@ -91,26 +92,45 @@ class Story:
 
     def scene(self, frame: Frame, route: Watched, gauges: Gauges) -> Scene:
         """The moment that was pushed last."""
-        times, motion, causes = zip(*self._points, strict=True)
-        hidden = [self._hides(time_s, cause) for time_s, cause in zip(times, causes, strict=True)]
+        times, motion, states = self._strip.last(frame.time_s - SPAN_S)
+        hidden = states != _SEEN
+        for from_s, to_s in self._seen:  # a micro-expression that was found hid nothing by its own motion
+            hidden &= (states != _MOVING) | (times < from_s) | (times > to_s)
         return Scene(
             image=frame.image,
             size=(frame.image.shape[1], frame.image.shape[0]),
             time_s=frame.time_s,
             outlines=tuple(face.landmarks_px[:, :2] for face in route.faces),
             rows=route.observations,
-            time_axis_s=np.array(times, dtype=np.float64),
-            motion=np.array(motion, dtype=np.float64),
-            hidden=np.array(hidden, dtype=np.float64),
+            time_axis_s=times,
+            motion=motion,
+            hidden=hidden.astype(np.float64),
             events=tuple(self._events),
             count=self._count,
             gauges=gauges,
         )
 
-    def _hides(self, time_s: float, cause: str | None) -> bool:
-        """A micro-expression that was found hid nothing by its own motion."""
-        found = cause == "motion" and any(from_s <= time_s <= to_s for from_s, to_s in self._seen)
-        return cause is not None and not found
+
+class _Strip:
+    """Time, motion and state of the last frames, ready to be copied: drawing must not hold up the route."""
+
+    def __init__(self) -> None:
+        self._columns = np.zeros((3, 2 * _MOST_POINTS))
+        self._end = 0
+
+    def push(self, *values: float) -> None:
+        if self._end == self._columns.shape[1]:
+            self._columns[:, :_MOST_POINTS] = self._columns[:, _MOST_POINTS:]
+            self._end = _MOST_POINTS
+        self._columns[:, self._end] = values
+        self._end += 1
+
+    def last(self, from_s: float) -> tuple[F64, F64, F64]:
+        """Copies of the columns from a time on."""
+        start = max(self._end - _MOST_POINTS, 0)
+        start += int(np.searchsorted(self._columns[0, start : self._end], from_s))
+        times, motion, states = self._columns[:, start : self._end].copy()
+        return times, motion, states
 
 
 def _largest(row: FrameRow) -> float:
