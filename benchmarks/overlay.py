@@ -74,7 +74,7 @@ def _display() -> Iterator[None]:
     if os.environ.get("DISPLAY"):
         yield
         return
-    words = ["Xvfb", "-displayfd", "1", "-screen", "0", "1600x1000x24"]
+    words = ["nice", "-n", "19", "Xvfb", "-displayfd", "1", "-screen", "0", "1600x1000x24"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout is not None
         os.environ["DISPLAY"] = f":{server.stdout.readline().decode().strip()}"

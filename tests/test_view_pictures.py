@@ -47,6 +47,7 @@ from realtime.view.overlay import draw, layout_of
 from realtime.view.screen import HELP, Screen
 from realtime.view.story import SPAN_S, Gauges, Scene, Story
 from realtime.view.text import put, width_of
+from realtime.view.window_process import receive
 
 INFO = StreamInfo("film.mkv", 240, 200, 100.0)
 POSE = HeadPose(120.0, 90.0, 60.0, 0.0, 0.0, 0.0)
@@ -318,7 +319,10 @@ def test_a_slow_window_gets_the_newest_scene_and_holds_nothing_up() -> None:
         sink.watch(frame_at(index), route, ())
     seen = []
     while not seen or seen[-1] < 1.99:
-        seen.append(sink.other.recv().time_s)
+        scene = receive(sink.other)
+        assert isinstance(scene, Scene)
+        assert np.array_equal(scene.image, frame_at(0).image)
+        seen.append(scene.time_s)
     assert len(seen) < 20
     sink.other.close()
     sink.close(RunSummary(200, 200, 0))
@@ -350,9 +354,9 @@ def test_a_clip_is_saved_only_where_that_is_allowed(
 
     def ask() -> str:
         sink.other.send("save")
-        while not isinstance(message := sink.other.recv(), str):
+        while not isinstance(message := receive(sink.other), str):
             pass
-        return str(message)
+        return message
 
     assert ("no event yet" if allowed else "--allow-clips") in ask()
     with Pipeline() as pipeline:

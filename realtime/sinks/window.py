@@ -164,7 +164,7 @@ class WindowSink(PictureSink):
                 if note:
                     self._pipe.send(note)
                 if scene is not None:
-                    self._pipe.send(_reduced(scene))
+                    window_process.send_scene(self._pipe, _reduced(scene))
             self._pipe.send(None)
 
     def _listen(self) -> None:

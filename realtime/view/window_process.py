@@ -8,17 +8,36 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 import cv2
+import numpy as np
 
 from realtime.faces.mesh import quiet_stderr
 from realtime.view.screen import Screen
+from realtime.view.story import Scene
 
 _KEYS = {ord("q"): "quit", 27: "quit", ord(" "): "pause", ord("s"): "save", ord("h"): "help"}
 _WAIT_MS = 15
 _NICE = 10
-"""Where there are too few processors, the route goes first."""
+
+
+def send_scene(pipe: Connection, scene: Scene) -> None:
+    """Send a scene; its image goes as it lies in memory, so that nobody waits for it to be copied."""
+    pipe.send(replace(scene, image=scene.image[:0]))
+    pipe.send((scene.image.shape, scene.image.dtype.str))
+    pipe.send_bytes(np.ascontiguousarray(scene.image).reshape(-1).data)
+
+
+def receive(pipe: Connection) -> Scene | str | None:
+    """The next message. Raises EOFError where the other side has gone."""
+    message: Scene | str | None = pipe.recv()
+    if not isinstance(message, Scene):
+        return message
+    shape, kind = pipe.recv()
+    return replace(message, image=np.frombuffer(pipe.recv_bytes(), kind).reshape(shape))
 
 
 def run(pipe: Connection, title: str) -> None:
@@ -28,19 +47,26 @@ def run(pipe: Connection, title: str) -> None:
     "quit", "pause" and "save", or "failed" where there can be no window.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the route says when to stop
-    if hasattr(os, "nice"):
-        os.nice(_NICE)
     try:
         with quiet_stderr():  # Qt has much to say when it starts, and more when it cannot
             # the plain window: the other kind lays tools over keys
             cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.waitKey(1)
         pipe.send("open")
+        _step_back()
         _serve(pipe, Screen(), title)
     except cv2.error:
         pipe.send("failed")
     except (EOFError, OSError):  # the other side has gone
         return
+
+
+def _step_back() -> None:
+    """Run when the route does not: the window may be late, the route may not."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(_NICE)
 
 
 def _serve(pipe: Connection, screen: Screen, title: str) -> None:
@@ -49,7 +75,7 @@ def _serve(pipe: Connection, screen: Screen, title: str) -> None:
     while action != "quit":
         changed = action is not None
         while pipe.poll(0):
-            message = pipe.recv()
+            message = receive(pipe)
             if message is None:
                 return
             screen.take(message)
