@@ -222,6 +222,11 @@ def _to_pixels(size: int) -> F64:
     return np.array([[size, 0.0, -0.5], [0.0, size, -0.5]], dtype=np.float64)
 
 
+def step_px(face: AlignedFace, size: int) -> float:
+    """How many pixels of the crop lie between two pixels of the canonical face at size×size."""
+    return 1.0 / (size * max(float(np.hypot(*face.crop_to_canonical[0, :2])), 1e-9))
+
+
 def warp(face: AlignedFace, size: int, *, like: AlignedFace | None = None, colour: bool = False) -> U8:
     """The canonical face as an image of size×size pixels, uint8: grey, or BGR (size, size, 3).
 
