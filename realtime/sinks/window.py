@@ -206,7 +206,8 @@ class WindowSink(PictureSink):
             self._news.notify()
         if self._process is not None:
             self._process.join(_END_S)
-            self._process.kill()
+            self._process.kill()  # where it got no time to end by itself
+            self._process.join()
 
 
 class _Steered:
