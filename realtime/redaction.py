@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-_USER_INFO = re.compile(r"(\w[\w+.-]*://)[^\s\"'<>]*@")
-_QUERY = re.compile(
-    r"([?&;](?:[\w.-]*(?:pass|pwd|secret|token|key|auth|sig)[\w.-]*|user(?:name)?|login)=)[^&;\s\"'<>#]*",
-    re.IGNORECASE,
-)
+_SCHEME = r"\w[\w+.-]*:/+"
+"""One slash too few is a slip of the hand, and must not show a password."""
+_TELLING = r"([?&;/_](?:[\w.-]*(?:pass|pwd|secret|token|key|auth|sig)[\w.-]*|user(?:name)?|login)=)"
+"""Some cameras want these in the path: `/user=admin_password=x_channel=1`."""
+_USER_INFO = re.compile(rf"({_SCHEME})[^\s\"'<>]*@")
+_QUERY = re.compile(_TELLING + r"[^&;\s\"'<>#]*", re.IGNORECASE)
+_WHOLE_USER_INFO = re.compile(rf"\A({_SCHEME}|(?=[^/@]*:))(.*)@", re.DOTALL)
+_WHOLE_QUERY = re.compile(_TELLING + r"([^&;#]*)", re.IGNORECASE)
 HIDDEN = "***"
 
 
@@ -23,11 +26,17 @@ def without_credentials(text: str) -> str:
     return _QUERY.sub(rf"\1{HIDDEN}", _USER_INFO.sub(r"\1", text))
 
 
+def shown_url(url: str) -> str:
+    """A URL that is the whole text, without its credentials, whatever characters they are made of."""
+    bare = _WHOLE_USER_INFO.sub(r"\1", url)
+    return without_credentials(_WHOLE_QUERY.sub(rf"\1{HIDDEN}", bare))
+
+
 def secrets_of(url: str) -> tuple[str, ...]:
     """The parts of a URL that must not be seen, as they stand in it and decoded."""
-    found = [match.group(0).split("://", 1)[1][:-1] for match in _USER_INFO.finditer(url)]
+    found = [match[2] for match in _WHOLE_USER_INFO.finditer(url)]
     parts = [part for info in found for part in (info, *info.split(":", 1)[1:])]
-    parts += [match.group(0).split("=", 1)[1] for match in _QUERY.finditer(url)]
+    parts += [match[2] for match in _WHOLE_QUERY.finditer(url)]
     return tuple(dict.fromkeys(form for part in parts for form in (part, unquote(part)) if part))
 
 

@@ -29,7 +29,7 @@ from realtime.live.outlets import make_outlets
 from realtime.live.settings import CameraSettings, LiveSettings, address, default_name, load_live, parse_live
 from realtime.live.supervisor import Supervisor
 from realtime.live.web import WebServer
-from realtime.redaction import Redactor, secrets_of, without_credentials
+from realtime.redaction import Redactor, secrets_of, shown_url, without_credentials
 
 URL = "rtsp://admin:hunter2@10.0.0.5:554/stream"
 
@@ -55,6 +55,41 @@ def settings(*arguments: str) -> LiveSettings:
 )
 def test_urls_are_shown_without_credentials(text: str, shown: str) -> None:
     assert without_credentials(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "secret"),
+    [
+        ('rtsp://admin:pa"55@cam/1', "rtsp://cam/1", 'pa"55'),
+        ("rtsp://admin:it's 55@cam/1", "rtsp://cam/1", "it's 55"),
+        ("rtsp:/admin:pa55@cam/1", "rtsp:/cam/1", "pa55"),
+        ("admin:pa55@cam", "cam", "pa55"),
+        ('http://cam/1?x=1&pwd=a"b', "http://cam/1?x=1&pwd=***", 'a"b'),
+        ("rtsp://cam/user=me_password=pa55_channel=1", "rtsp://cam/user=***", "me_password=pa55_channel=1"),
+        ("rtsp://cam/ch1_password=pa55&x=1", "rtsp://cam/ch1_password=***&x=1", "pa55"),
+        ("films/me@home.mp4", "films/me@home.mp4", None),
+    ],
+)
+def test_a_whole_url_is_shown_without_credentials(url: str, shown: str, secret: str | None) -> None:
+    assert shown_url(url) == CameraSettings(url).shown_source == shown
+    assert secret in secrets_of(url) if secret else not secrets_of(url)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"cameras": {"door": "rtsp:/admin:{PASS}@cam"}},
+        {"cameras": {"door": {"source": "0", "rtsp_transport": "{PASS}"}}},
+        {"cameras": {"door": 0}, "outputs": {"mqtt": "user:{PASS}@broker"}},
+        {"cameras": {"door": 0}, "outputs": {"mqtt": "mqtt://user:{PASS}@[broker"}},
+        {"cameras": {"door": 0}, "outputs": {"webhook": "https://user:{PASS}@[server"}},
+        {"cameras": {"door": 0}, "outputs": {"webhook": {"url": "https://s", "authorization": "x\n{PASS}"}}},
+    ],
+)
+def test_wrong_settings_do_not_show_a_secret(data: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_live(data, "cameras.yaml", {"PASS": "hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_known_secrets_are_hidden_wherever_they_stand() -> None:
@@ -238,6 +273,9 @@ def test_outputs_must_differ_however_they_are_written(
         ("rtsp://u:p@cam.example:554/1", "cam.example"),
         ("films/p 01.mp4", "p-01"),
         ("./…", "camera"),
+        ("rtsp:/u:pa55@cam", "cam"),
+        ("rtsp://[cam/1", "camera"),
+        ("https://cdn.example/" + "x" * 300, "cdn.example"),
     ],
 )
 def test_names_that_cameras_get(source: str, name: str) -> None:

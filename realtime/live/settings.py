@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from realtime.config import PipelineConfig, build, read_yaml
 from realtime.errors import ConfigError
-from realtime.redaction import secrets_of, without_credentials
+from realtime.redaction import Redactor, secrets_of, shown_url
 from realtime.sinks.lsl import LslSettings
 from realtime.sinks.mqtt import MqttSettings
 from realtime.sinks.rolling import FileSettings
@@ -71,7 +71,7 @@ class CameraSettings:
     def shown_source(self) -> str:
         """The source without credentials."""
         number = device_number(self.source)
-        return f"camera:{number}" if number is not None else without_credentials(self.source)
+        return f"camera:{number}" if number is not None else shown_url(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class LiveSettings:
                     f"'{name}' cannot name a camera: letters, digits, '_', '-' and '.' only, at most 64"
                 )
             if camera.is_file and not os.path.exists(camera.source):
-                raise ConfigError(f"camera {name}: {camera.source}: no such file, device or URL")
+                raise ConfigError(f"camera {name}: {camera.shown_source}: no such file, device or URL")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device must be auto, cpu or cuda, not '{self.device}'")
         if self.metrics:
@@ -146,12 +146,19 @@ def load_live(path: str | os.PathLike[str], environ: Mapping[str, str] = os.envi
 
 def parse_live(data: Any, name: str = "config", environ: Mapping[str, str] = os.environ) -> LiveSettings:
     """A run from a mapping as YAML gives it; see `load_live`."""
+    secrets: list[str] = []
+    try:
+        return _parsed(data, name, environ, secrets)
+    except ConfigError as error:  # a value that is wrong may hold a secret
+        raise ConfigError(Redactor(secrets)(str(error))) from None
+
+
+def _parsed(data: Any, name: str, environ: Mapping[str, str], secrets: list[str]) -> LiveSettings:
     if not isinstance(data, dict):
         raise ConfigError(f"{name}: expected a mapping with the key cameras")
     for key in data:
         if key not in _SECTIONS:
             raise ConfigError(f"{name}: unknown key '{key}'; known are {', '.join(_SECTIONS)}")
-    secrets: list[str] = []
     filled = _filled(data, name, environ, secrets)
     cameras = _section(filled.get("cameras"), f"{name}: cameras")
     outputs = {
@@ -198,9 +205,17 @@ def default_name(source: str) -> str:
     number = device_number(source)
     if number is not None:
         return f"camera-{number}"
-    base = urlsplit(without_credentials(source)).hostname if is_url(source) else Path(source).stem
+    shown = shown_url(source)
+    base = _host(shown) if is_url(source) else Path(shown).stem
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", base or "camera").strip("-.")[:64]
     return name or "camera"
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def address(text: str) -> tuple[str, int]:

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from realtime.errors import ConfigError, OutputError
-from realtime.redaction import without_credentials
+from realtime.redaction import shown_url
 from realtime.sinks import extras
+from realtime.sinks.address import is_address
 from realtime.sinks.outlet import Refused
 from realtime.sinks.records import Record, to_line
 
@@ -45,12 +46,11 @@ class MqttSettings:
     """Records that are kept while the broker is away."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in _SCHEMES or not parts.hostname:
-            shown = without_credentials(self.url)
+        if not is_address(self.url, _SCHEMES):
+            shown = shown_url(self.url)
             raise ConfigError(f"mqtt: '{shown}' is no broker; write mqtt://host or mqtts://host")
         try:
-            _ = parts.port
+            _ = urlsplit(self.url).port
         except ValueError:
             raise ConfigError("mqtt: the port is no number between 0 and 65535") from None
         if self.qos not in (1, 2):
@@ -75,7 +75,7 @@ class MqttSink:
         """Raises `UsageError` where paho-mqtt is missing."""
         self._paho = extras.load("paho.mqtt.client", "MQTT", "live")
         self._settings = settings
-        self.name = f"MQTT {without_credentials(settings.url)}"
+        self.name = f"MQTT {shown_url(settings.url)}"
         self._acknowledged = threading.Condition()
         self._done: dict[int, str | None] = {}
         """Why the broker has refused a message; None where it has taken it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from realtime.errors import ConfigError, OutputError
 from realtime.sinks import extras
+from realtime.sinks.address import is_address
 from realtime.sinks.outlet import Refused
 from realtime.sinks.records import Record, to_line
 
@@ -29,9 +31,10 @@ class WebhookSettings:
     """Events that may wait."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_address(self.url, ("http", "https")):
             raise ConfigError("webhook: url must be an http:// or https:// address")
+        if not re.fullmatch(r"[\t\x20-\x7e]*", self.authorization.strip()):
+            raise ConfigError("webhook: authorization must be one line of ASCII characters")
         if not 0.1 <= self.timeout_s <= 60.0:
             raise ConfigError(f"webhook: timeout_s must lie in 0.1..60, not {self.timeout_s}")
         if self.attempts < 1 or not 1 <= self.store <= 1_000_000:

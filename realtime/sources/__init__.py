@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from realtime.errors import SourceError
-from realtime.redaction import without_credentials
+from realtime.redaction import shown_url
 from realtime.sources.camera import CameraSource
 from realtime.sources.images import ImageFolderSource
 from realtime.sources.video import VideoSource
@@ -31,7 +31,7 @@ def open_source(spec: str | os.PathLike[str], *, fps: float | None = None) -> Fr
     if camera and (isinstance(spec, str) or text.startswith("/dev/")):
         return CameraSource(int(camera[1]), fps=fps)
     if "://" in text:
-        raise SourceError(f"{without_credentials(text)}: is a network stream; use glimpse live")
+        raise SourceError(f"{shown_url(text)}: is a network stream; use glimpse live")
     if not text:
         raise SourceError("no stream was named; give a video file, a folder of images or a camera number")
     path = Path(text)

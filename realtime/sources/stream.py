@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from realtime.errors import SourceError
-from realtime.redaction import without_credentials
+from realtime.redaction import shown_url
 from realtime.sources.common import DEFAULT_FPS, check_size, is_sane_fps
 from realtime.sources.feed import FeedInfo, Shot
 from realtime.types import U8, readonly
@@ -49,7 +49,7 @@ class StreamFeed:
 
     def __init__(self, url: str, options: StreamOptions) -> None:
         self._url, self._options = url, options
-        self._name = without_credentials(url)
+        self._name = shown_url(url)
         self._container: InputContainer | None = None
         self._packets: Iterator[Packet[VideoStream]] = iter(())
         self._decoded: deque[VideoFrame | None] = deque()
