@@ -1,6 +1,6 @@
 """What the window costs the route: time per frame with it and without it, by turns.
 
-python -m benchmarks.overlay [--fps 60] [--seconds 20] [--rounds 4]
+python -m benchmarks.overlay [--fps 60] [--seconds 20] [--rounds 6]
 
 Frames come from memory at a steady rate, as a camera's do. Needs a display, or Xvfb, which it then starts.
 """
@@ -34,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--fps", type=float, default=60.0)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
     plan = StreamPlan(make_identity(41), seconds=options.seconds, fps=options.fps, seed=41, events=6)
     frames = list(SyntheticSource(SyntheticStream(plan)))
