@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from media import encode, jpeg, picture, write_mkv
 
 from realtime.errors import SourceError
 from realtime.sources.buffer import ShotBuffer
-from realtime.sources.feed import DeviceFeed, Feed, FeedInfo, Shot, device_number, is_url
+from realtime.sources.feed import DeviceFeed, Feed, FeedInfo, Shot, device_number, is_device, is_url
 from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
 from realtime.sources.moments import FeedClock, Moments
 from realtime.sources.reader import Pace, Reader
@@ -491,6 +491,27 @@ def test_a_driver_that_takes_its_time_to_fail_is_given_up(monkeypatch: pytest.Mo
     assert now_s == [110.0]
 
 
+def test_a_device_by_a_link_is_found_again_under_another_number(tmp_path: Path) -> None:
+    link, opened = tmp_path / "door", []
+
+    def opener(number: int) -> FakeDevice:
+        opened.append(number)
+        return FakeDevice([picture(1)])
+
+    spec = f"/dev/../{link}"
+    assert is_device(spec)
+    feed = DeviceFeed(spec, opener=opener)
+    with pytest.raises(SourceError, match="no such camera"):
+        feed.open()
+    for target in ("/dev/video901", "/dev/video902"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        assert is_device(spec)
+        feed = DeviceFeed(spec, opener=opener)
+        feed.open()
+    assert opened == [901, 902]
+
+
 def test_no_such_device() -> None:
     feed = DeviceFeed(7, opener=lambda _: FakeDevice([], is_open=False))
     with pytest.raises(SourceError, match="camera:7"):
@@ -546,6 +567,34 @@ def test_bare_pictures_over_http_have_no_stamps() -> None:
     assert first.image is not None
     assert first.image.shape == (48, 64, 3)
     assert math.isnan(first.stamp_s)
+
+
+def test_a_title_in_another_encoding_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    write_mkv(path, JPEGS, range(0, 160, 40), fps=25)
+    path.write_bytes(path.read_bytes().replace(b"tests", b"t\xe9sts"))
+    feed = StreamFeed(f"file://{path}", StreamOptions())
+    assert feed.open().fps == 25.0
+    feed.close()
+
+
+def test_data_that_never_show_a_picture_are_given_up() -> None:
+    """A decoder that waits for a key frame says nothing, however much comes."""
+
+    class Silent:
+        def decode(self) -> list[Any]:
+            return []
+
+    with mjpeg([*JPEGS, "hang"]) as server:
+        feed = StreamFeed(server.url, StreamOptions(open_timeout_s=5.0, read_timeout_s=2.0))
+        feed.open()
+        feed._options = StreamOptions(open_timeout_s=0.1, read_timeout_s=0.1)
+        feed._packets = repeat(Silent())  # type: ignore[arg-type]
+        try:
+            with pytest.raises(SourceError, match="no picture"):
+                feed.read()
+        finally:
+            feed.close()
 
 
 def test_a_feed_that_ends_is_found_again() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from realtime.live.settings import CameraSettings
 from realtime.sources import open_source
 from realtime.sources.clock import MAX_GAP_S
-from realtime.sources.feed import DeviceFeed, Feed, FileFeed, device_number
+from realtime.sources.feed import DeviceFeed, Feed, FileFeed, is_device
 from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
 
 
@@ -34,9 +34,8 @@ def connector(camera: CameraSettings) -> Callable[[], Feed]:
             open_source(os.path.join(os.curdir, camera.source), fps=camera.fps or None),
             real_pace=camera.pace == "real",
         )
-    number = device_number(camera.source)
-    if number is not None:
-        return lambda: DeviceFeed(number, camera.fps or None)
+    if is_device(camera.source):
+        return lambda: DeviceFeed(camera.source, camera.fps or None)
     from realtime.sources.stream import StreamFeed, StreamOptions
 
     options = StreamOptions(camera.open_timeout_s, camera.read_timeout_s, camera.rtsp_transport)

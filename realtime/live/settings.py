@@ -18,7 +18,7 @@ from realtime.sinks.mqtt import MqttSettings
 from realtime.sinks.rolling import FileSettings
 from realtime.sinks.webhook import WebhookSettings
 from realtime.sources.common import is_sane_fps
-from realtime.sources.feed import device_number, is_url
+from realtime.sources.feed import device_number, is_device, is_url
 
 _VARIABLE = re.compile(r"\{([A-Z_][A-Z0-9_]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -65,7 +65,7 @@ class CameraSettings:
     @property
     def is_file(self) -> bool:
         """Whether it is a recording on this machine, which begins anew each time it is opened."""
-        return device_number(self.source) is None and not is_url(self.source)
+        return not is_device(self.source) and not is_url(self.source)
 
     @property
     def shown_source(self) -> str:

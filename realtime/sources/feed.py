@@ -65,21 +65,26 @@ def _open_device(device: int) -> Capture:
 
 
 class DeviceFeed:
-    """A camera attached to this machine, by its number; it has no time stamps."""
+    """A camera attached to this machine; it has no time stamps."""
 
     def __init__(
-        self, device: int, fps: float | None = None, *, opener: Callable[[int], Capture] = _open_device
+        self, device: int | str, fps: float | None = None, *, opener: Callable[[int], Capture] = _open_device
     ) -> None:
-        """`fps`: rate to ask the driver for. `opener` is replaceable."""
-        self._device, self._fps, self._opener = device, fps, opener
-        self._name = f"camera:{device}"
+        """`device`: its number, or as for `device_number`: a link leads to whichever number it has when it is
+        opened. `fps`: rate to ask the driver for. `opener` is replaceable."""
+        self._device, self._fps, self._opener = str(device), fps, opener
+        self._name = self._device
         self._capture: Capture | None = None
         self._number = -1
 
     def open(self) -> FeedInfo:
+        number = device_number(self._device)
+        if number is None:
+            raise SourceError(f"{self._name}: there is no such camera")
+        self._name = f"camera:{number}"
         try:
             with quiet():
-                self._capture = capture = self._opener(self._device)
+                self._capture = capture = self._opener(number)
         except cv2.error as error:
             raise SourceError(f"{self._name}: cannot be opened") from error
         if not capture.isOpened():
@@ -159,6 +164,12 @@ def device_number(spec: str) -> int | None:
     if text.startswith("/dev/"):
         text = os.path.basename(os.path.realpath(text)).removeprefix("video")
     return int(text) if text.isdecimal() and len(text) <= 4 else None
+
+
+def is_device(spec: str) -> bool:
+    """Whether a source is a camera of this machine, also one that is unplugged, and its path gone."""
+    is_path = spec.startswith("/dev/") and not spec.startswith("/dev/shm/")
+    return device_number(spec) is not None or (is_path and not os.path.exists(spec))
 
 
 def is_url(spec: str) -> bool:

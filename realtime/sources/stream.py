@@ -64,6 +64,7 @@ class StreamFeed:
                 self._url,
                 timeout=(self._options.open_timeout_s, self._options.read_timeout_s),
                 options=rtsp if self._scheme.startswith("rtsp") else {},
+                metadata_errors="replace",  # a title in another encoding is no reason to refuse a film
             )
             best = container.streams.best("video")
             if not isinstance(best, VideoStream):
@@ -79,7 +80,10 @@ class StreamFeed:
         return self._info(container, video)
 
     def read(self) -> Shot | None:
+        ends_s = time.monotonic() + self._options.open_timeout_s + self._options.read_timeout_s
         while not self._decoded:
+            if time.monotonic() > ends_s:  # or an abandoned reader would go on for as long as data come
+                raise SourceError(f"{self._name}: sends data that show no picture")
             if not self._take_packet():
                 return None
         frame = self._decoded.popleft()
