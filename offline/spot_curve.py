@@ -63,7 +63,7 @@ class Bank:
         if row.skipped is None:
             self._measured_s[face] = now_s
             spotters = self._spotters.setdefault(face, {t: Spotter(c) for t, c in self._configs.items()})
-            if row.motion is not None:
+            if row.motion is not None and row.motion.index == row.index:
                 for threshold, spotter in spotters.items():
                     self._found[threshold] += spotter.push(row.motion)
         elif face in self._spotters and now_s - self._measured_s[face] > self._max_gap_s:

@@ -20,6 +20,7 @@ from realtime.types import (
     FrameRow,
     KeyFrameEvidence,
     KeyFrames,
+    Motion,
     Notice,
     Provisional,
     Recognition,
@@ -53,6 +54,7 @@ class FaceRoute:
         self._ring = FaceRing(config.keep_s)
         self._observability = config.observability
         self._measured_s: float | None = None
+        self._motion: Motion | None = None
         self.row: FrameRow | None = None
         """What was measured in the last frame."""
         self.footage: dict[str, tuple[AlignedFace, ...]] = {}
@@ -73,9 +75,9 @@ class FaceRoute:
         self._measured_s = frame.time_s
         self._ring.push(aligned)
         motion = self._flow.push(aligned)
-        if motion is None:
-            events: tuple[FacialEvent, ...] = ()
-        else:
+        events: tuple[FacialEvent, ...] = ()
+        if motion is not None:
+            self._motion = motion
             movements = self._spotter.push(motion)
             if self._tentative is not None and self._spotter.way_out is not None:
                 self._tentative.announce(self._spotter.way_out)
@@ -85,8 +87,8 @@ class FaceRoute:
             frame.time_s,
             face.id,
             aligned.pose,
-            motion=motion,
-            unobservable=self._blind(aligned) if motion is not None else "warm_up",
+            motion=self._motion,
+            unobservable=self._blind(aligned) if self._motion is not None else "warm_up",
         )
         if self._tentative is not None:
             self._tentative.settle(frame.time_s)
@@ -119,7 +121,7 @@ class FaceRoute:
         """
         if self._measured_s is None or now_s - self._measured_s <= self._max_gap_s:
             return ()
-        self._measured_s = None
+        self._measured_s = self._motion = None
         ended = self.flush(now_s)
         for stage in (self._flow, self._spotter, self._ring):
             stage.reset()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -26,6 +28,8 @@ class FlowConfig:
     """Side of the canonical face on which the flow is computed."""
     lag_s: float = 0.133
     """Age of the reference frame, s."""
+    step_s: float = 0.008
+    """Frames closer together than this are averaged, and share one flow, s: 200 a second give 100 flows."""
     levels: int = 3
     winsize: int = 15
     iterations: int = 1
@@ -38,6 +42,8 @@ class FlowConfig:
             raise ConfigError(f"flow.size_px must lie in 32..512, not {self.size_px}")
         if not 0.04 <= self.lag_s <= 0.4:
             raise ConfigError(f"flow.lag_s must lie in 0.04..0.4, not {self.lag_s}")
+        if not 0.0 <= self.step_s <= 0.02:
+            raise ConfigError(f"flow.step_s must lie in 0..0.02, not {self.step_s}")
         for name, most in (("levels", 8), ("winsize", self.size_px), ("iterations", 20), ("poly_n", 15)):
             if not 1 <= getattr(self, name) <= most:
                 raise ConfigError(f"flow.{name} must lie in 1..{most}, not {getattr(self, name)}")
@@ -46,7 +52,8 @@ class FlowConfig:
 
 
 class FlowMeter:
-    """`push(face)` gives the motion since the reference frame, or None until there is one.
+    """`push(face)` gives the motion since the reference frame, or None where it is not measured: until there
+    is a reference, and in a fast stream less than `step_s` after the last measurement.
 
     Both frames are warped with the transform of the newer one, so the landmarks' jitter cancels. Where
     the canonical face has fewer pixels than the picture, the picture is averaged over that step first: all
@@ -62,6 +69,7 @@ class FlowMeter:
     def reset(self) -> None:
         self._faces: deque[AlignedFace] = deque()
         self._step_px = 0
+        self._last_s: float | None = None
 
     def push(self, face: AlignedFace) -> Motion | None:
         """Motion up to `face`."""
@@ -71,12 +79,15 @@ class FlowMeter:
             grey = cv2.blur(face.grey, (self._step_px, self._step_px))
             face = replace(face, grey=np.asarray(grey, dtype=np.uint8))
         self._faces.append(face)
-        reference = self._reference(face.time_s)
+        if self._last_s is not None and face.time_s - self._last_s < self.config.step_s - 1e-6:
+            return None
+        recent = [f for f in self._faces if f.time_s > face.time_s - self.config.step_s + 1e-6]
+        spread_s = face.time_s - recent[0].time_s
+        reference = self._references(face.time_s - spread_s, len(recent))
         if reference is None:
             return None
-        size = self.config.size_px
-        now = warp(face, size)
-        before = warp(reference, size, like=face)
+        self._last_s = face.time_s
+        now, before = self._mean(recent, face), self._mean(reference, face)
         u, v = self._flow(before, now)
         return motion_from_grid(
             u,
@@ -84,21 +95,30 @@ class FlowMeter:
             face.relief,
             index=face.index,
             time_s=face.time_s,
-            lag_s=face.time_s - reference.time_s,
+            lag_s=_mean_time(recent) - _mean_time(reference),
             brightness=(cv2.mean(now)[0], cv2.mean(before)[0]),
             aperture=face.aperture,
+            delay_s=face.time_s - _mean_time(recent),
         )
 
-    def _reference(self, now_s: float) -> AlignedFace | None:
-        """The face whose age is nearest to the lag; older ones are let go."""
+    def _references(self, now_s: float, count: int) -> list[AlignedFace] | None:
+        """`count` faces from the one on whose age is nearest to the lag; older ones are let go."""
         target_s = now_s - self.config.lag_s
         faces = self._faces
         while len(faces) > 2 and abs(faces[1].time_s - target_s) <= abs(faces[0].time_s - target_s):
             faces.popleft()
         age_s = now_s - faces[0].time_s
-        return faces[0] if 0.6 * self.config.lag_s <= age_s <= 1.6 * self.config.lag_s else None
+        fits = 0.6 * self.config.lag_s <= age_s <= 1.6 * self.config.lag_s
+        return list(islice(faces, count)) if fits else None
 
-    def _flow(self, before: U8, now: U8) -> tuple[F64, F64]:
+    def _mean(self, faces: Sequence[AlignedFace], like: AlignedFace) -> U8 | F32:
+        """The canonical face in grey, averaged over some frames under one transform."""
+        images = [warp(face, self.config.size_px, like=like) for face in faces]
+        if len(images) == 1:
+            return images[0]
+        return np.asarray(np.mean(images, axis=0, dtype=np.float32))
+
+    def _flow(self, before: U8 | F32, now: U8 | F32) -> tuple[F64, F64]:
         """Flow before → now on the 16×16 grid, in percent of the eye distance."""
         c = self.config
         flow = np.empty((c.size_px, c.size_px, 2), np.float32)
@@ -111,6 +131,10 @@ class FlowMeter:
         )
 
 
+def _mean_time(faces: Sequence[AlignedFace]) -> float:
+    return sum(face.time_s for face in faces) / len(faces)
+
+
 def motion_from_grid(
     u: F64,
     v: F64,
@@ -121,6 +145,7 @@ def motion_from_grid(
     lag_s: float,
     brightness: tuple[float, float],
     aperture: float,
+    delay_s: float = 0.0,
 ) -> Motion:
     """Take the head's motion out of a flow (GRID, GRID), percent of the eye distance, and pool the rest.
 
@@ -139,6 +164,7 @@ def motion_from_grid(
         brightness=brightness[0],
         brightness_change=(brightness[0] - brightness[1]) / max(brightness[1], 1.0),
         aperture=aperture,
+        delay_s=delay_s,
     )
 
 

@@ -154,6 +154,8 @@ class Motion:
     """Relative change of the brightness since the reference frame."""
     aperture: float
     """Mean opening of the eyes (height over width of the lid landmarks), about 0.05 shut to 0.4."""
+    delay_s: float = 0.0
+    """How much older than this frame the measurement is on average: pictures close in time are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,8 @@ class FrameRow:
     skipped: str | None = None
     """Why the frame gave no evidence, as counted in the summary."""
     motion: Motion | None = None
+    """The last motion of this face; where frames are closer together than measurements, that of an earlier
+    frame (`motion.index`)."""
     unobservable: str | None = None
     """Why a micro-expression could not be seen here, as `Unobservable.cause`; None where it could."""
 

@@ -109,8 +109,8 @@ class Spotter:
 
     def _smooth(self, motion: Motion) -> tuple[F64, float]:
         """Mean over the boxcar, and how much older than this frame it is."""
-        self._raw.append((motion.time_s, motion.regions.astype(np.float64).ravel()))
-        while motion.time_s - self._raw[0][0] >= self.config.smoothing_s - 1e-6:
+        self._raw.append((motion.time_s - motion.delay_s, motion.regions.astype(np.float64).ravel()))
+        while self._raw[-1][0] - self._raw[0][0] >= self.config.smoothing_s - 1e-6:
             if len(self._raw) == 1:
                 break
             self._raw.popleft()
