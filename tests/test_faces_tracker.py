@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from realtime.faces import FaceTracker
+from realtime.faces import FaceTracker, TrackerConfig
 from realtime.faces import tracker as tracking
 from realtime.faces.mesh import Box
 from realtime.types import F32, U8, Frame, readonly
@@ -54,7 +54,7 @@ class Finder:
 def tracker(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaceTracker]:
     monkeypatch.setattr(tracking, "FaceFollower", SlowMesh)
     monkeypatch.setattr(tracking, "FaceFinder", Finder)
-    made = FaceTracker()
+    made = FaceTracker(TrackerConfig(interval_s=0.033))
     yield made
     made.close()
 

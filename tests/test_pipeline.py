@@ -193,7 +193,7 @@ def test_frames_without_a_face_are_counted_and_end_what_was_going_on(film: Film,
         room[0, 0] = position
         assert pipeline.push(Frame(frame.index, frame.time_s, room.copy())) == ()
     missed = pipeline.skipped["no_face"]
-    assert 8 <= missed <= 12, "the mesh looks again within its interval"
+    assert 4 <= missed <= 12, "the mesh looks again within its interval, and is heard half of one later"
     assert pipeline.observation is not None
     assert (pipeline.observation.skipped, pipeline.observation.motion) == ("no_face", None)
     assert pipeline.counts["face_frames"] + sum(pipeline.skipped.values()) == pipeline.counts["frames"]

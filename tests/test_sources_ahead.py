@@ -1,7 +1,11 @@
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from media import write_video
 
 from realtime.sources.ahead import read_ahead
 
@@ -62,3 +66,15 @@ def test_leaving_early_closes_the_source() -> None:
     stream.close()
     assert closed.is_set()
     assert not threads()
+
+
+def test_a_program_that_ends_in_the_middle_of_a_film_ends_in_order(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.avi", "MJPG", 200)
+    code = """
+import sys
+from realtime.sources import open_source
+frames = iter(open_source(sys.argv[1]))
+next(frames)
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "film.avi")], check=True)

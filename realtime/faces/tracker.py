@@ -14,6 +14,7 @@ import numpy as np
 from realtime.errors import ConfigError
 from realtime.faces.follower import FaceFollower, box_around, extent
 from realtime.faces.mesh import Box, FaceFinder
+from realtime.threads import give_way
 from realtime.types import F32, U8, Face, Frame
 
 MAX_FACES = 16
@@ -26,7 +27,7 @@ _SPARE_BOXES = 2
 class TrackerConfig:
     """Settings of the face tracker."""
 
-    interval_s: float = 0.033
+    interval_s: float = 0.05
     """The mesh runs when at least this much stream time has passed since its last run, s."""
     detection_confidence: float = 0.5
     """Least confidence of the detector and of the mesh, 0..1."""
@@ -99,10 +100,15 @@ class FaceTracker:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
-        self._finder = FaceFinder(self.config.detection_confidence)
-        self._idle = [self._follower()]
+        # the models are made where they will run: their own threads take after that one
+        self._thread = ThreadPoolExecutor(1, "face-mesh", initializer=give_way)
+        try:
+            self._finder = self._thread.submit(FaceFinder, self.config.detection_confidence).result()
+            self._idle = [self._thread.submit(self._follower).result()]
+        except BaseException:
+            self._thread.shutdown()
+            raise
         self._active: dict[int, FaceFollower] = {}
-        self._thread = ThreadPoolExecutor(1, "face-mesh")
         self._look: _Look | None = None
         self.reset()
 
@@ -112,7 +118,7 @@ class FaceTracker:
         self._idle += self._active.values()
         self._active = {}
         for follower in self._idle:
-            follower.reset()
+            self._thread.submit(follower.reset).result()
         self._next_id = 0
         self._known: dict[int, _Seen] = {}
         self._ran_s: float | None = None
@@ -134,10 +140,12 @@ class FaceTracker:
             measured = True
         if due:
             self._ran_s = now_s
-            future = self._thread.submit(self._look_at, frame.image, now_s)
-            self._look = _Look(future, now_s + half_s)
-            if not (quick and self._shown):
-                self._finish()
+            if quick and self._shown:
+                future = self._thread.submit(self._look_at, frame.image, now_s)
+                self._look = _Look(future, now_s + half_s)
+            else:
+                self._look_at(frame.image, now_s)
+                self._show()
                 measured = True
         return tuple(Face(number, points, measured) for number, points in self._shown)
 

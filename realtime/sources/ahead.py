@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
+import weakref
 from collections.abc import Generator, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from realtime.threads import give_way
 
 T = TypeVar("T")
 _POLL_S = 0.1
@@ -27,6 +31,18 @@ def read_ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
     return _Ahead(items, depth).items()
 
 
+_RUNNING: weakref.WeakSet[_Ahead[Any]] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    """At the interpreter's end: a thread that came back from OpenCV after it would abort the process."""
+    for ahead in list(_RUNNING):
+        ahead.stop()
+
+
+atexit.register(_stop_all)
+
+
 class _Ahead(Generic[T]):
     def __init__(self, items: Iterator[T], depth: int) -> None:
         self._source = items
@@ -36,16 +52,23 @@ class _Ahead(Generic[T]):
 
     def items(self) -> Generator[T, None, None]:
         self._thread.start()
+        _RUNNING.add(self)
         try:
             while not isinstance(item := self._queue.get(), _End):
                 yield item
             if item.error is not None:
                 raise item.error
         finally:
-            self._stop.set()
+            self.stop()
+
+    def stop(self) -> None:
+        """Fetch no more, and wait until the item that is being fetched is there."""
+        self._stop.set()
+        if threading.current_thread() is not self._thread:  # as where the last user was let go of in there
             self._thread.join()
 
     def _fetch(self) -> None:
+        give_way()
         error: BaseException | None = None
         try:
             for item in self._source:
