@@ -23,13 +23,25 @@ from realtime.errors import ConfigError, OutputError, UsageError
 from realtime.live import command
 from realtime.live.camera import policy_of
 from realtime.live.camera_process import RENEW, CameraProcess, Exit
+from realtime.live.camera_sink import CameraSink
 from realtime.live.fleet import Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
 from realtime.live.outlets import make_outlets
-from realtime.live.settings import CameraSettings, LiveSettings, address, default_name, load_live, parse_live
+from realtime.live.settings import (
+    CameraSettings,
+    LiveSettings,
+    OutputSettings,
+    address,
+    default_name,
+    load_live,
+    parse_live,
+)
 from realtime.live.supervisor import Supervisor
 from realtime.live.web import WebServer
 from realtime.redaction import Redactor, secrets_of, shown_url, without_credentials
+from realtime.sinks.rolling import FileSettings
+from realtime.sources.live import StreamStatus
+from realtime.types import FrameRow
 
 URL = "rtsp://admin:hunter2@10.0.0.5:554/stream"
 
@@ -354,6 +366,68 @@ def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
             WebServer(f"127.0.0.1:{server.port}", fleet, [])
     finally:
         server.close()
+
+
+def test_what_is_measured_of_a_camera_ends_with_its_pictures() -> None:
+    fleet = Fleet(["door"])
+    fleet.note("door", {"type": "status", "state": "running"})
+    fleet.note("door", gauges(frames=100))
+    assert fleet.states()["door"].rates[0] > 0
+    fleet.note("door", {"type": "status", "state": "ended"})
+    fleet.note("door", gauges(frames=101))
+    assert fleet.states()["door"].rates == (0.0, 0.0)
+    sink = CameraSink("door", lambda record: None)
+    for index in range(2):
+        sink.write_frame(FrameRow(index, index / 30))
+    assert sink.gauges.faces == 1
+    sink.tell(StreamStatus("stalled", "no picture for 2.0 s"))
+    assert sink.gauges.faces == 0
+
+
+def test_every_camera_is_told_to_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that waits for its process to be started again."""
+    out = tmp_path / "e.jsonl"
+    run = LiveSettings({"door": CameraSettings("rtsp://h/x")}, OutputSettings(FileSettings(str(out))))
+    supervisor = Supervisor(run, make_outlets(run), seconds=None)
+
+    def start(**about: Any) -> None:
+        supervisor.stop()
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(supervisor._processes["door"], "start", start)
+    assert supervisor.run() == 0
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    told = [(r["type"], r.get("state")) for r in records]
+    assert told == [("summary", None), ("status", "reconnecting"), ("status", "ended")]
+
+
+def test_a_camera_that_fails_in_mid_run_is_summed_up_with_its_counts() -> None:
+    boss = Supervisor(LiveSettings({"door": CameraSettings("rtsp://h/x")}), [], seconds=None)
+    told: list[dict[str, Any]] = []
+    boss._publish = told.append  # type: ignore[method-assign]
+    boss._due.clear()
+    boss._alive.add("door")
+    failure = {"type": "status", "camera": "door", "state": "failed", "reason": "the network cannot be run"}
+    for message in (gauges(frames=5), failure, Exit(1, 5.0, "")):
+        boss._inbox.put(("door", message))
+        boss._take()
+    assert told[-1]["type"] == "summary"
+    assert told[-1]["frames"] == 5
+
+
+def test_a_process_that_cannot_even_be_killed_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that hangs in the driver of its camera."""
+    run = LiveSettings({"door": CameraSettings("rtsp://h/x")})
+    boss = Supervisor(run, [], seconds=None)
+    monkeypatch.setattr("realtime.live.supervisor._GRACE_S", 0.1)
+    kills: list[None] = []
+    monkeypatch.setattr(boss._processes["door"], "start", lambda **about: boss.stop())
+    monkeypatch.setattr(boss._processes["door"], "stop", lambda: None)
+    monkeypatch.setattr(boss._processes["door"], "kill", lambda: kills.append(None))
+    assert boss.run() == 0
+    assert kills
 
 
 def test_histograms_count_every_duration() -> None:

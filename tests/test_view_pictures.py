@@ -405,6 +405,20 @@ def test_a_real_window_stands_shows_and_goes(display: None) -> None:
     assert sink._process.exitcode is not None
 
 
+def test_a_window_says_at_once_that_the_stream_is_lost() -> None:
+    """The picture stays what it was."""
+    sink, route = WindowSink("door"), Route()
+    sink.show_status("starting")
+    assert sink._waiting is None
+    sink.watch(frame_at(0), route, ())
+    shown = sink._waiting
+    sink.show_status("reconnecting")
+    assert shown is not None
+    assert sink._waiting is not None
+    assert (shown.gauges.status, sink._waiting.gauges.status) == ("starting", "reconnecting")
+    assert sink._waiting.image is shown.image
+
+
 def test_a_live_run_with_a_window_ends_as_one_without(display: None, tmp_path: Path) -> None:
     write_video(tmp_path / "a.avi", "MJPG", 30)
     out = tmp_path / "e.jsonl"

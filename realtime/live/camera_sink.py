@@ -40,6 +40,8 @@ class CameraSink:
     def tell(self, status: StreamStatus) -> None:
         """A change of state; a stream that comes back different is announced again."""
         self._send(status_record(status))
+        if status.state != "running":
+            self.gauges.faces = self._faces = 0
         if status.info is None:
             return
         if self._shown is not None and status.info != self._shown:

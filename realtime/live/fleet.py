@@ -54,9 +54,12 @@ class Fleet:
             state = self._cameras[camera]
             if record["type"] == "status":
                 state.state = record["state"]
+                if state.state != "running":
+                    state.rates = (0.0, 0.0)
             elif record["type"] == "gauges":
                 now_s = time.monotonic()
-                state.rates = _rates(state.gauges, record, now_s - state.heard_s)
+                if state.state == "running":
+                    state.rates = _rates(state.gauges, record, now_s - state.heard_s)
                 state.gauges, state.heard_s = record, now_s
 
     def note_start(self, camera: str) -> None:

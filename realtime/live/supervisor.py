@@ -67,9 +67,11 @@ class Supervisor:
                 self._go_on()
             finally:
                 self._kill()
-            for name in self._processes:
+            for name, state in self.fleet.states().items():
+                if state.state not in ("ended", "failed"):  # a broker keeps the last that it was told
+                    self._tell(name, StreamStatus("ended", "the run is over"))
                 if name not in self._summed:
-                    self._sum_up(name, "ended before its process was started")
+                    self._sum_up(name, "ended without a word from its process", state.gauges)
         if any(outlet.is_broken for outlet in self._outlets) and len(self._outlets) == 1:
             raise OutputError("the reader of the output has gone") from BrokenPipeError()
         return int(self._failed)
@@ -151,7 +153,7 @@ class Supervisor:
         if end.code in (1, 2) and self.fleet.states()[name].state == "failed":
             self._failed = True
             if name not in self._summed:
-                self._sum_up(name, "the camera could not be started")
+                self._sum_up(name, "the camera failed", self.fleet.states()[name].gauges)
             return
         self._again(name, _why(end), end.lived_s)
 
@@ -212,9 +214,12 @@ class Supervisor:
         now_s = time.monotonic()
         if self._ends_s is not None and now_s > self._ends_s:
             self._due.clear()
-        late = self._ends_s is not None and now_s > self._ends_s + 2 * _GRACE_S
-        if late or (self._stopping_s is not None and now_s > self._stopping_s + _GRACE_S):
+        own_s = None if self._ends_s is None else self._ends_s + _GRACE_S
+        late_s = now_s - min((s for s in (own_s, self._stopping_s) if s is not None), default=now_s)
+        if late_s > _GRACE_S:
             self._kill()
+        if late_s > 2 * _GRACE_S:  # one that hangs in a driver cannot even be killed
+            self._alive.clear()
 
     def _kill(self) -> None:
         for name in self._alive:

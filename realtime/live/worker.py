@@ -127,7 +127,7 @@ def run_camera(
         def tell(status: StreamStatus) -> None:
             sink.tell(status)
             if window is not None:
-                window.status = status.state
+                window.show_status(status.state)
             if not status.warning:
                 decided = pipeline.flush()  # nothing spans a hole, or a change
                 if window is not None:

@@ -74,10 +74,10 @@ class WindowSink(PictureSink):
         self._running = threading.Event()
         self._running.set()
         self._process: multiprocessing.process.BaseProcess | None = None
+        self._status = "running"
+        self._scene: Scene | None = None
         self.closed = False
         """Whether the user is done."""
-        self.status = "running"
-        """A word for the state of the stream."""
 
     def open(self, info: StreamInfo, model: ModelInfo | None) -> None:
         """Open the window where `start` has not done so yet."""
@@ -124,7 +124,16 @@ class WindowSink(PictureSink):
         if self.closed or now_s - self._shown_s < _EVERY_S:
             return
         self._shown_s = now_s
-        self._hand_over(self._story.scene(frame, route, self._gauges(frame.index, route)))
+        self._scene = self._story.scene(frame, route, self._gauges(frame.index, route))
+        self._hand_over(self._scene)
+
+    def show_status(self, status: str) -> None:
+        """A word for the state of the stream, shown at once: there may be no frame for long."""
+        self._status = status
+        if self._scene is not None:
+            gauges = replace(self._scene.gauges, status=status)
+            self._scene = replace(self._scene, gauges=gauges)
+            self._hand_over(self._scene)
 
     def close(self, summary: RunSummary) -> None:
         """Close the window."""
@@ -146,7 +155,7 @@ class WindowSink(PictureSink):
     def _gauges(self, index: int, route: Watched) -> Gauges:
         span_s = self._moments[-1] - self._moments[0]
         fps = (len(self._moments) - 1) / span_s if span_s > 0.0 else None
-        return Gauges(self.status, fps, self._latency_ms(index), route.skipped.get("dropped", 0))
+        return Gauges(self._status, fps, self._latency_ms(index), route.skipped.get("dropped", 0))
 
     def _hand_over(self, scene: Scene) -> None:
         """The newest scene, which takes the place of one that was not sent yet."""
