@@ -582,6 +582,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: MqttSettings("mqtt://broker", prefix="a/#"),
         lambda: WebhookSettings("ftp://server"),
         lambda: WebhookSettings("https://server", attempts=0),
+        lambda: WebhookSettings("https://server:99999"),
         lambda: WebhookSettings("https://user:pa55@[server"),
         lambda: WebhookSettings("https://server", authorization="Bearer\npa55"),
         lambda: MqttSettings("mqtt://user:pa55@[broker"),

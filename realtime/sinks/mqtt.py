@@ -48,11 +48,9 @@ class MqttSettings:
     def __post_init__(self) -> None:
         if not is_address(self.url, _SCHEMES):
             shown = shown_url(self.url)
-            raise ConfigError(f"mqtt: '{shown}' is no broker; write mqtt://host or mqtts://host")
-        try:
-            _ = urlsplit(self.url).port
-        except ValueError:
-            raise ConfigError("mqtt: the port is no number between 0 and 65535") from None
+            raise ConfigError(
+                f"mqtt: '{shown}' is no broker; write mqtt://host[:port] or mqtts://host[:port]"
+            )
         if self.qos not in (1, 2):
             raise ConfigError(f"mqtt: qos must be 1 or 2, not {self.qos}")
         if not self.prefix or set(self.prefix + self.available) & set("#+\0"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from typing import Literal
 
 from realtime.errors import GlimpseError
 from realtime.sources.buffer import ShotBuffer
@@ -64,12 +63,6 @@ class Reader:
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._thread.start()
-
-    @property
-    def state(self) -> Literal["opening", "reading", "over"]:
-        if self.buffer.is_over:
-            return "over"
-        return "opening" if self.info is None else "reading"
 
     @property
     def is_alive(self) -> bool:
