@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -98,6 +99,14 @@ def test_reset_forgets_the_look_that_goes_on(tracker: FaceTracker) -> None:
     once = seen(tracker, 200.0, count=9)
     tracker.reset()
     assert seen(tracker, 200.0, count=9) == once
+
+
+def test_reset_forgets_a_look_that_failed(tracker: FaceTracker) -> None:
+    failed: Future[None] = Future()
+    failed.set_exception(RuntimeError("the mesh broke down"))
+    tracker._look = tracking._Look(failed, 0.0)
+    tracker.reset()
+    assert tracker._look is None
 
 
 def test_pyplot_is_loaded_when_it_is_first_drawn_with() -> None:

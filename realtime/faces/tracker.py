@@ -6,7 +6,7 @@ What it finds is taken up a fixed stream time later, so results do not depend on
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +114,9 @@ class FaceTracker:
 
     def reset(self) -> None:
         """As new; numbers start from 0 again."""
-        self._finish()
+        look, self._look = self._look, None
+        if look is not None:
+            wait([look.future])  # whatever becomes of it
         self._idle += self._active.values()
         self._active = {}
         for follower in self._idle:
