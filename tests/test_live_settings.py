@@ -40,7 +40,7 @@ from realtime.live.supervisor import Supervisor
 from realtime.live.web import WebServer
 from realtime.redaction import Redactor, secrets_of, shown_url, without_credentials
 from realtime.sinks.rolling import FileSettings
-from realtime.sources.live import StreamStatus
+from realtime.sources.stream_status import StreamStatus
 from realtime.types import FrameRow
 
 URL = "rtsp://admin:hunter2@10.0.0.5:554/stream"

@@ -19,10 +19,11 @@ from media import encode, jpeg, picture, write_mkv
 from realtime.errors import SourceError
 from realtime.sources.buffer import ShotBuffer
 from realtime.sources.feed import DeviceFeed, Feed, FeedInfo, Shot, device_number, is_device, is_url
-from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
+from realtime.sources.live import LiveSource
 from realtime.sources.moments import FeedClock, Moments
 from realtime.sources.reader import Pace, Reader
 from realtime.sources.stream import StreamFeed, StreamOptions
+from realtime.sources.stream_status import LivePolicy, StreamStatus
 from realtime.types import Frame, Unreadable
 
 QUICK = LivePolicy(stall_s=0.2, open_timeout_s=5.0, read_timeout_s=0.5, backoff_s=0.02, backoff_max_s=0.1)

@@ -129,7 +129,8 @@ def _source(
     if job.paced_fps is None:
         return WatchedSource(recorded, watch, span, enough)
     from realtime.sources.feed import FileFeed
-    from realtime.sources.live import LivePolicy, LiveSource
+    from realtime.sources.live import LiveSource
+    from realtime.sources.stream_status import LivePolicy
 
     live = LiveSource(
         job.source, lambda: FileFeed(recorded, real_pace=True), LivePolicy(retries=0), lambda status: None

@@ -10,7 +10,8 @@ from realtime.live.settings import CameraSettings
 from realtime.sources import open_source
 from realtime.sources.clock import MAX_GAP_S
 from realtime.sources.feed import DeviceFeed, Feed, FileFeed, is_device
-from realtime.sources.live import LivePolicy, LiveSource, StreamStatus
+from realtime.sources.live import LiveSource
+from realtime.sources.stream_status import LivePolicy, StreamStatus
 
 
 def open_live(

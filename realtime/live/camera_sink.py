@@ -9,7 +9,8 @@ from realtime.live.gauges import Gauges
 from realtime.live.records import of_camera, status_record, wall_time
 from realtime.sinks.records import Record, event_record, notice_record, stream_record, summary_record
 from realtime.sources.common import MIN_USEFUL_FPS
-from realtime.sources.live import LiveSource, StreamStatus
+from realtime.sources.live import LiveSource
+from realtime.sources.stream_status import StreamStatus
 from realtime.types import FacialEvent, FrameRow, ModelInfo, Notice, RunSummary, StreamInfo
 
 

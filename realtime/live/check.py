@@ -10,7 +10,7 @@ from dataclasses import replace
 from realtime.live.camera import open_live
 from realtime.live.settings import CameraSettings
 from realtime.sinks.records import Record
-from realtime.sources.live import StreamStatus
+from realtime.sources.stream_status import StreamStatus
 from realtime.types import Frame, Unreadable
 
 LOOK_S = 2.0

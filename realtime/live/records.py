@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from realtime.sinks.records import Record
-from realtime.sources.live import StreamStatus
+from realtime.sources.stream_status import StreamStatus
 
 
 def wall_time(seconds: float) -> str:

@@ -19,7 +19,7 @@ from realtime.live.settings import LiveSettings
 from realtime.redaction import Redactor
 from realtime.sinks.outlet import Outlet
 from realtime.sinks.records import Record
-from realtime.sources.live import StreamStatus
+from realtime.sources.stream_status import StreamStatus
 
 log = logging.getLogger("glimpse")
 

@@ -27,7 +27,8 @@ from realtime.live.settings import CameraSettings
 from realtime.live.window import camera_window
 from realtime.sinks import SinkGroup
 from realtime.sinks.records import Record, to_line
-from realtime.sources.live import LiveSource, StreamStatus
+from realtime.sources.live import LiveSource
+from realtime.sources.stream_status import StreamStatus
 from realtime.types import ModelInfo, RunSummary
 
 CRASHED = 70

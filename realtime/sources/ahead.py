@@ -13,6 +13,7 @@ from realtime.threads import give_way
 
 T = TypeVar("T")
 _POLL_S = 0.1
+_PATIENCE_S = 5.0
 
 
 class _End:
@@ -37,7 +38,7 @@ _RUNNING: weakref.WeakSet[_Ahead[Any]] = weakref.WeakSet()
 def _stop_all() -> None:
     """At the interpreter's end: a thread that came back from OpenCV after it would abort the process."""
     for ahead in list(_RUNNING):
-        ahead.stop()
+        ahead.stop(_PATIENCE_S)
 
 
 atexit.register(_stop_all)
@@ -61,11 +62,11 @@ class _Ahead(Generic[T]):
         finally:
             self.stop()
 
-    def stop(self) -> None:
-        """Fetch no more, and wait until the item that is being fetched is there."""
+    def stop(self, patience_s: float | None = None) -> None:
+        """Fetch no more, and wait until the item that is being fetched is there, if that takes no longer."""
         self._stop.set()
         if threading.current_thread() is not self._thread:  # as where the last user was let go of in there
-            self._thread.join()
+            self._thread.join(patience_s)
 
     def _fetch(self) -> None:
         give_way()
