@@ -81,7 +81,8 @@ class FlowMeter:
         self._faces.append(face)
         if self._last_s is not None and face.time_s - self._last_s < self.config.step_s - 1e-6:
             return None
-        recent = [f for f in self._faces if f.time_s > face.time_s - self.config.step_s + 1e-6]
+        since_s = face.time_s - max(self.config.step_s - 1e-6, 0.0)
+        recent = [f for f in self._faces if f.time_s >= since_s]
         spread_s = face.time_s - recent[0].time_s
         reference = self._references(face.time_s - spread_s, len(recent))
         if reference is None:

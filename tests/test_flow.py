@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -107,6 +109,42 @@ def test_the_reference_is_one_lag_old_at_every_frame_rate() -> None:
                 lags.append(motion.lag_s)
         assert lags == pytest.approx([0.133] * len(lags), abs=0.5 / fps + 1e-9)
         assert len(meter._faces) <= 0.2 * fps + 3
+
+
+def test_pictures_close_in_time_share_one_flow() -> None:
+    for fps, every, delay_s in ((100.0, 1, 0.0), (125.0, 1, 0.0), (200.0, 2, 0.0025), (500.0, 4, 0.003)):
+        meter = FlowMeter()
+        motions = [meter.push(face(picture(), index, fps)) for index in range(int(fps))]
+        measured = [motion for motion in motions if motion is not None]
+        steps = {b.index - a.index for a, b in pairwise(measured)}
+        assert steps == {every}
+        assert [motion.delay_s for motion in measured[10:]] == pytest.approx([delay_s] * len(measured[10:]))
+        assert [motion.lag_s for motion in measured[10:]] == pytest.approx(
+            [0.133] * len(measured[10:]), abs=0.006
+        )
+
+
+def test_averaging_keeps_the_movement_and_takes_noise_out() -> None:
+    rng = np.random.default_rng(8)
+    dx, dy = bump("mouth_corner_left", 0.0, -0.02)
+    before, after = picture(), moved(dx, dy)
+    region = REGION_NAMES.index("mouth_corner_left")
+
+    def runs(step_s: float) -> NDArray[np.float64]:
+        found = []
+        for _ in range(8):
+            meter = FlowMeter(FlowConfig(step_s=step_s))
+            last = None
+            for index in range(60):
+                noisy = (before if index < 55 else after) + rng.normal(0.0, 6.0, before.shape)
+                last = meter.push(face(noisy.astype(np.float32), index, 200.0)) or last
+            assert last is not None
+            found.append(last.regions)
+        return np.array(found)
+
+    single, shared = runs(0.0), runs(0.008)
+    assert shared.mean(axis=0)[region, 1] == pytest.approx(single.mean(axis=0)[region, 1], rel=0.15)
+    assert shared.std(axis=0).mean() < 0.85 * single.std(axis=0).mean()
 
 
 def test_constant_pictures_give_finite_numbers() -> None:
