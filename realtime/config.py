@@ -76,13 +76,35 @@ def read_yaml(name: str) -> Any:
     try:
         if Path(name).stat().st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{name}: larger than {MAX_CONFIG_BYTES} bytes; this is no settings file")
-        return yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        text = Path(name).read_text(encoding="utf-8")
+        _refuse_twins(yaml.compose(text, yaml.SafeLoader), name)
+        return yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{name}: not valid YAML{where}") from error
+
+
+def _refuse_twins(node: Any, name: str) -> None:
+    """YAML lets the last of two equal keys win; here that is a mistake."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in keys:
+                    line = key.start_mark.line + 1
+                    raise ConfigError(f"{name}: the key {_short.repr(key.value)} stands twice, line {line}")
+                keys.add(key.value)
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def parse_config(data: Any, name: str = "config") -> PipelineConfig:
@@ -101,8 +123,9 @@ def build(kind: type[Any], data: Any, where: str) -> Any:
     for key, value in data.items():
         if key not in known:
             text = _short.repr(key) if not isinstance(key, str) else _short.repr(key)[1:-1]
-            near = difflib.get_close_matches(text, known, n=1, cutoff=0.0)
-            raise ConfigError(f"{where}: unknown key '{text}'; did you mean '{near[0]}'?")
+            near = difflib.get_close_matches(text, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"{where}: unknown key '{text}'; {hint}")
         default = _default(known[key])
         if is_dataclass(default):
             values[key] = build(type(default), value, f"{where}: {key}")

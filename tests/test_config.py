@@ -65,8 +65,19 @@ def test_unknown_keys_name_the_nearest_one() -> None:
     assert refusal({"keeps": 2.0}) == "route.yaml: unknown key 'keeps'; did you mean 'keep_s'?"
     message = refusal({"spotter": {"treshold": 3}})
     assert message == "route.yaml: spotter: unknown key 'treshold'; did you mean 'threshold'?"
+    assert refusal({"zzzz": 1}).startswith("route.yaml: unknown key 'zzzz'; known are tracker, ")
     for key in (5, None, 2.5, True, "", "a\nb", "x" * 100_000):
         assert "unknown key" in refusal({key: 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("keep_s: 1\nkeep_s: 2\n", 2), ("spotter:\n  threshold: 3\n  threshold: 4\n", 3)]
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / "route.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"stands twice, line {line}$"):
+        load_config(path)
 
 
 @pytest.mark.parametrize(

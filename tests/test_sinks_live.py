@@ -566,7 +566,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: WebhookSink(WebhookSettings("http://x")), "live"),
         (lambda: LslSink(LslSettings()), "lsl"),
     ):
-        with pytest.raises(UsageError, match=rf"glimpse\[{extra}\]"):
+        with pytest.raises(UsageError, match=rf"'\.\[{extra}\]'"):
             make()
     with pytest.raises(UsageError, match="nonesuch"):
         extras.load("nonesuch", "nothing", "nonesuch")

@@ -212,7 +212,7 @@ def test_seconds_end_a_run_that_never_connects(released: threading.Event) -> Non
     source, statuses = scripted(released, policy=policy(seconds=0.2))
     with source:
         assert not source.connect()
-    assert (statuses[-1].state, statuses[-1].reason) == ("ended", "0.2 seconds are over")
+    assert (statuses[-1].state, statuses[-1].reason) == ("ended", "the time of the run is over")
 
 
 def test_pictures_that_cannot_be_decoded_are_counted(released: threading.Event) -> None:

@@ -69,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.seconds is not None and not 0 < options.seconds < 1e9:
         raise UsageError("--seconds must be above 0")
+    if options.max_faces is not None and options.max_faces < 1:
+        raise UsageError(f"--max-faces must lie in 1..16, not {options.max_faces}")
     settings = _settings(options)
     Redactor(settings.secrets).guard_log()
     if settings.show:

@@ -13,4 +13,6 @@ def load(module: str, purpose: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except (ImportError, RuntimeError) as error:  # pylsl raises RuntimeError where liblsl is missing
-        raise UsageError(f"{purpose} needs an extra: pip install 'glimpse[{extra}]' ({error})") from error
+        raise UsageError(
+            f"{purpose} needs an extra: pip install -e '.[{extra}]' in glimpse's folder ({error})"
+        ) from error

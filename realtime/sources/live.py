@@ -295,4 +295,4 @@ class LiveSource:
         return self._stop.is_set() or (remaining_s is not None and remaining_s <= 0)
 
     def _why_over(self) -> str:
-        return "stopped" if self._stop.is_set() else f"{self._policy.seconds:g} seconds are over"
+        return "stopped" if self._stop.is_set() else "the time of the run is over"
