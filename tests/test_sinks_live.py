@@ -213,7 +213,7 @@ def test_a_kill_while_it_writes_leaves_whole_lines(tmp_path: Path) -> None:
             process.wait()
         for file in tmp_path.iterdir():
             data = file.read_bytes()
-            assert data.endswith(b"\n")
+            assert data.endswith(b"\n") or not data, "a file may have just been begun"
             for line in data.splitlines():
                 json.loads(line)
 

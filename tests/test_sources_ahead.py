@@ -10,14 +10,16 @@ from media import write_video
 from realtime.sources.ahead import read_ahead
 
 
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "read-ahead"]
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert not set(threading.enumerate()) - before
 
 
 def test_gives_the_same_items_in_order() -> None:
     assert list(read_ahead(iter(range(100)), 3)) == list(range(100))
     assert list(read_ahead(iter(()), 3)) == []
-    assert not threads()
 
 
 def test_fetches_no_more_than_its_depth() -> None:
@@ -37,7 +39,6 @@ def test_fetches_no_more_than_its_depth() -> None:
     # one asked for, four waiting, one in the thread's hand
     assert len(fetched) <= 6
     stream.close()
-    assert not threads()
 
 
 def test_an_error_comes_where_it_was() -> None:
@@ -65,7 +66,6 @@ def test_leaving_early_closes_the_source() -> None:
     next(stream)
     stream.close()
     assert closed.is_set()
-    assert not threads()
 
 
 def test_a_program_that_ends_in_the_middle_of_a_film_ends_in_order(tmp_path: Path) -> None:

@@ -176,11 +176,24 @@ def test_a_stream_is_read_once(tmp_path: Path) -> None:
 def test_leaving_early_closes(tmp_path: Path) -> None:
     path = tmp_path / "video.avi"
     write_video(path, "MJPG", 5)
+    before = set(threading.enumerate())
     with VideoSource(path) as source:
         stream = iter(source)
         next(stream)
     assert next(stream, None) is None
-    assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
+    assert not set(threading.enumerate()) - before
+
+
+def test_an_iteration_that_is_let_go_of_stops_its_thread(tmp_path: Path) -> None:
+    path = tmp_path / "video.avi"
+    write_video(path, "MJPG", 50)
+    before = set(threading.enumerate())
+    stream = iter(VideoSource(path))
+    next(stream)
+    (thread,) = set(threading.enumerate()) - before
+    del stream
+    thread.join(5.0)
+    assert not thread.is_alive()
 
 
 def test_no_video(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,8 @@ class BaseSource(ABC):
         self._info = info
         self._late_notes: list[str] = []
         self._started = False
-        self._reading: Generator[Frame | Unreadable, None, None] | None = None
+        # weak, so that an iteration that nobody goes on with is closed
+        self._reading: weakref.ref[Generator[Frame | Unreadable, None, None]] | None = None
 
     @property
     def info(self) -> StreamInfo:
@@ -78,8 +80,9 @@ class BaseSource(ABC):
             raise UsageError(f"{self._info.source}: this stream was read already; open it again")
         self._started = True
         depth = min(self._AHEAD, _AHEAD_BYTES // (3 * self._info.width * self._info.height))
-        self._reading = read_ahead(self._read(), depth) if depth > 0 else self._read()
-        return self._reading
+        reading = read_ahead(self._read(), depth) if depth > 0 else self._read()
+        self._reading = weakref.ref(reading)
+        return reading
 
     def __enter__(self) -> BaseSource:
         return self
@@ -94,8 +97,9 @@ class BaseSource(ABC):
     def _close(self) -> None:
         """Give back what the stream holds; safe to call twice. A closed stream is not read any more."""
         self._started = True
-        if self._reading is not None:
-            self._reading.close()
+        reading = self._reading() if self._reading is not None else None
+        if reading is not None:
+            reading.close()
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
