@@ -119,7 +119,7 @@ class FaceRoute:
 
         Its transform and its usual sharpness stay known.
         """
-        if self._measured_s is None or now_s - self._measured_s <= self._max_gap_s:
+        if self._measured_s is None or now_s - self._measured_s <= self._max_gap_s + 1e-6:
             return ()
         self._measured_s = self._motion = None
         ended = self.flush(now_s)

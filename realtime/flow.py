@@ -60,6 +60,9 @@ class FlowMeter:
     of its light counts then, and the camera's noise is lower by a tenth.
     What the head does as a whole – shift, roll, approach, and the parallax of turning and nodding
     over the face's relief – is fitted robustly and removed. Keeps `lag_s` of faces.
+
+    Time counts from the first face, rounded to a microsecond: the same faces give the same motion at any
+    time of a stream, where the last bits of differences would else tip comparisons.
     """
 
     def __init__(self, config: FlowConfig | None = None) -> None:
@@ -69,6 +72,7 @@ class FlowMeter:
     def reset(self) -> None:
         self._faces: deque[AlignedFace] = deque()
         self._step_px = 0
+        self._start_s: float | None = None
         self._last_s: float | None = None
 
     def push(self, face: AlignedFace) -> Motion | None:
@@ -78,6 +82,10 @@ class FlowMeter:
         if self._step_px > 1:
             grey = cv2.blur(face.grey, (self._step_px, self._step_px))
             face = replace(face, grey=np.asarray(grey, dtype=np.uint8))
+        if self._start_s is None:
+            self._start_s = face.time_s
+        time_s = face.time_s
+        face = replace(face, time_s=round(time_s - self._start_s, 6))
         self._faces.append(face)
         if self._last_s is not None and face.time_s - self._last_s < self.config.step_s - 1e-6:
             return None
@@ -95,7 +103,7 @@ class FlowMeter:
             v,
             face.relief,
             index=face.index,
-            time_s=face.time_s,
+            time_s=time_s,
             lag_s=_mean_time(recent) - _mean_time(reference),
             brightness=(cv2.mean(now)[0], cv2.mean(before)[0]),
             aperture=face.aperture,

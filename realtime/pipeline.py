@@ -79,7 +79,7 @@ class Pipeline:
         self._now_s = frame.time_s
         if not _is_picture(frame.image):
             return self._skip(FrameRow(frame.index, frame.time_s, skipped="format"))
-        gap = self._last_s is not None and frame.time_s - self._last_s > self.config.max_gap_s
+        gap = self._last_s is not None and frame.time_s - self._last_s > self.config.max_gap_s + 1e-6
         resized = self._size is not None and frame.image.shape != self._size
         ended = self._end() if gap or resized else ()
         if resized:

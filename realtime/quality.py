@@ -98,7 +98,7 @@ class FrameGate:
             return False
         self._repeats += 1
         config = self._config
-        return self._repeats >= config.frozen_frames and time_s - self._since_s > config.frozen_after_s
+        return self._repeats >= config.frozen_frames and time_s - self._since_s > config.frozen_after_s + 1e-6
 
     def _is_black(self, sample: U8) -> bool:
         mean, deviation = cv2.meanStdDev(sample)
@@ -142,9 +142,9 @@ class FaceGate:
             self._first_s, self._last_s, self._levels = time_s, time_s, values
             return False
         config, levels = self._config, self._levels
-        settled = time_s - self._first_s >= config.blur_warm_up_s
+        settled = time_s - self._first_s >= config.blur_warm_up_s - 1e-6
         memory_s = config.blur_memory_s if settled else config.blur_warm_up_s
-        weight = 1.0 - math.exp((self._last_s - time_s) / memory_s)
+        weight = 1.0 - math.exp(round(self._last_s - time_s, 6) / memory_s)
         self._levels = (
             levels[0] + weight * (values[0] - levels[0]),
             levels[1] + weight * (values[1] - levels[1]),

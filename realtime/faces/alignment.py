@@ -140,7 +140,7 @@ class FaceAligner:
 
     def _update(self, time_s: float, landmarks_px: F32) -> None:
         points = landmarks_px[:, :2].astype(np.float64)
-        step_s = time_s - self._updated_s
+        step_s = round(time_s - self._updated_s, 6)
         self._updated_s = time_s
         if self._shape is None or self._pose is None:
             self._shape = _in_face_units(points)
@@ -152,7 +152,7 @@ class FaceAligner:
             self._pose = self._pose.towards(seen, share)
             slow = 1.0 - math.exp(-step_s / self.config.shape_s)
             self._shape = _in_face_units(self._shape + slow * (_in_face_units(points) - self._shape))
-        if time_s - self._relief_s >= 1.0:
+        if time_s - self._relief_s >= 1.0 - 1e-6:
             self._relief_s = time_s
             self._relief = _relief(self._shape, landmarks_px, self._pose)
 

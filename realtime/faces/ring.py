@@ -19,7 +19,7 @@ class FaceRing:
 
     def push(self, face: AlignedFace) -> None:
         self._faces.append(face)
-        while face.time_s - self._faces[0].time_s > self._keep_s:
+        while face.time_s - self._faces[0].time_s > self._keep_s + 1e-6:
             self._faces.popleft()
 
     def at(self, index: int) -> AlignedFace | None:
@@ -31,4 +31,4 @@ class FaceRing:
 
     def since(self, time_s: float) -> tuple[AlignedFace, ...]:
         """The faces from `time_s` on that are still kept, in order."""
-        return tuple(face for face in self._faces if face.time_s >= time_s)
+        return tuple(face for face in self._faces if face.time_s >= time_s - 1e-6)

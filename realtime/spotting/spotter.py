@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class Spotter:
     """`push(motion)` gives the movements that were decided with this frame.
 
     Micro-expressions are sought by matched filters, macro-expressions as pairs of lobes; both see the
-    same signal, and neither while the light changes.
+    same signal, and neither while the light changes. Time counts from the first motion, rounded to a
+    microsecond: the same motions give the same movements at any time of a stream.
     """
 
     def __init__(self, config: SpotterConfig | None = None, model: MicroModel | None = None) -> None:
@@ -39,17 +41,24 @@ class Spotter:
         for part in (self._history, self._macro, self._micro):
             part.reset()
         self._raw: deque[tuple[float, F64]] = deque()
+        self._start_s: float | None = None
         self._last_s: float | None = None
         self._light: float | None = None
         self._suspended = False
         self._activity = 0.0
 
     def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
+        if self._start_s is None:
+            self._start_s = motion.time_s
+        here = replace(motion, time_s=self._since_start(motion.time_s))
+        return self._in_stream_time(self._push(here))
+
+    def _push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         step_s = motion.time_s - self._last_s if self._last_s is not None else 0.0
         self._activity += min(step_s / _ACTIVITY_S, 1.0) * (motion.residual - self._activity)
         self._suspended = self._light_is_bad(motion, step_s)
         if self._suspended:
-            decided = self.flush(motion.time_s)
+            decided = self._flush(motion.time_s)
             self._micro.reset()
             self._macro.interrupt()
             self._raw.clear()
@@ -66,6 +75,9 @@ class Spotter:
 
         `now_s`: time of the frame that showed it; without it, of the last motion.
         """
+        return self._in_stream_time(self._flush(None if now_s is None else self._since_start(now_s)))
+
+    def _flush(self, now_s: float | None) -> tuple[KeyFrames, ...]:
         if self._last_s is None:
             return ()
         end_s = self._last_s if now_s is None else now_s
@@ -74,7 +86,13 @@ class Spotter:
     @property
     def way_out(self) -> Tentative | None:
         """What the last push saw peak, if it may become a movement; the way back decides that."""
-        return None if self._suspended else self._macro.way_out
+        way_out = None if self._suspended else self._macro.way_out
+        return way_out and replace(
+            way_out,
+            onset_s=self._at(way_out.onset_s),
+            apex_s=self._at(way_out.apex_s),
+            decided_s=self._at(way_out.decided_s),
+        )
 
     @property
     def needed_amplitude(self) -> float:
@@ -98,6 +116,24 @@ class Spotter:
     def activity(self) -> float:
         """How much the whole face has been moving, head removed: RMS, percent of the eye distance per lag."""
         return self._activity
+
+    def _since_start(self, time_s: float) -> float:
+        return round(time_s - (self._start_s or 0.0), 6)
+
+    def _at(self, since_start_s: float) -> float:
+        return round(since_start_s + (self._start_s or 0.0), 6)
+
+    def _in_stream_time(self, decided: tuple[KeyFrames, ...]) -> tuple[KeyFrames, ...]:
+        return tuple(
+            replace(
+                keys,
+                onset_s=self._at(keys.onset_s),
+                apex_s=self._at(keys.apex_s),
+                offset_s=self._at(keys.offset_s),
+                decided_s=self._at(keys.decided_s),
+            )
+            for keys in decided
+        )
 
     def _light_is_bad(self, motion: Motion, step_s: float) -> bool:
         if self._light is None:
