@@ -1,12 +1,12 @@
-"""A long run on a short stream, over and over: does memory grow, is anything left open, do events stay the same?
+"""A long run on a short stream, over and over: does memory grow, do events stay the same, is all closed?
 
     python -m benchmarks.soak --frames 1000000 [--minutes 60] [--max-faces 2] [--json FILE]
 
 About 20 s of a synthetic stream are rendered once and pushed again and again, as fast as they are taken, with
-stream time going on: two people who come and go one after the other, a picture without anybody, one that hangs,
-black and unreadable ones, and two connections with pictures of different sizes; between them the feed is lost
-for a while, and what was going on is decided as `glimpse live` does it. What each round gives is held against
-a short run of its own. Memory is that of the process: its slope is taken over the second half.
+stream time going on: people who come and go one after the other, pictures without anybody, a feed that hangs,
+black and unreadable frames, and two connections with pictures of different sizes; between them the feed is
+lost for a while, and what was going on is decided as `glimpse live` does it. What each round gives is held
+against a short run of its own. Memory is that of the process: its slope is taken over the second half.
 """
 
 from __future__ import annotations
@@ -271,8 +271,9 @@ def _growth(frames: Sequence[float], memory: Sequence[float]) -> dict[str, Any]:
 
 def _line(course: Course, unequal: int) -> str:
     return (
-        f"{course.frames[-1]:>9.0f} frames  {course.resident_mb[-1]:8.1f} MB ({course.private_mb[-1]:.1f} private)  "
-        f"{course.threads[-1]} threads  {course.files[-1]} files  {unequal} rounds unlike the short run"
+        f"{course.frames[-1]:>9.0f} frames  {course.resident_mb[-1]:8.1f} MB "
+        f"({course.private_mb[-1]:.1f} private)  {course.threads[-1]} threads  {course.files[-1]} files  "
+        f"{unequal} rounds unlike the short run"
     )
 
 

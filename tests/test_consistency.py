@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Film, Run
+from conftest import Clip, Film, Run, run_route
 
 from offline.spot_streams import run_source
 from offline.synthesis.identities import make_identity
@@ -90,6 +95,48 @@ def test_a_spotters_state_can_be_handed_on(film_run: Run) -> None:
         assert found + rest(copy.deepcopy(spotter), start) == [e.key_frames for e in film_run.events]
         for motion in motions[start : start + 37]:
             found += spotter.push(motion)
+
+
+@pytest.mark.parametrize("later_s", [7 / 30, 12345.678901, 1e6 / 3])
+def test_the_time_at_which_a_stream_begins_does_not_matter(film: Film, film_run: Run, later_s: float) -> None:
+    """Bit by bit, although the last bits of the times' differences are others."""
+    frames = tuple(replace(frame, time_s=frame.time_s + later_s) for frame in film.frames[:200])
+    with Pipeline() as pipeline:
+        later = run_route(pipeline, frames)
+    assert later.events
+    for event, first in zip(later.events, film_run.events, strict=False):
+        keys, shift_s = event.key_frames, round(later_s, 6)
+        times = [round(t - shift_s, 5) for t in (keys.onset_s, keys.apex_s, keys.offset_s, keys.decided_s)]
+        same = dict(zip(("onset_s", "apex_s", "offset_s", "decided_s"), times, strict=True))
+        assert replace(keys, **same) == first.key_frames
+    for row, before in zip(later.rows, film_run.rows, strict=False):
+        assert row is not None
+        assert before is not None
+        assert (row.motion is None) == (before.motion is None)
+        if row.motion is not None and before.motion is not None:
+            assert row.motion.regions.tobytes() == before.motion.regions.tobytes()
+            assert (row.motion.lag_s, row.motion.delay_s) == (before.motion.lag_s, before.motion.delay_s)
+
+
+def test_the_number_of_threads_does_not_matter(clip: Clip, tiny_bundle: Path, tmp_path: Path) -> None:
+    """OpenMP's and OpenCV's threads."""
+    results = []
+    for threads in (1, 2):
+        events, table = tmp_path / f"{threads}.jsonl", tmp_path / f"{threads}.csv"
+        start = "from realtime.cli import main; raise SystemExit(main())"
+        code = f"import cv2; cv2.setNumThreads({threads}); {start}"
+        words = ["process", clip.video, "--model", tiny_bundle, "--out", events, "--csv", table, "--explain"]
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        subprocess.run(
+            [sys.executable, "-c", code, *map(str, words)],
+            env={**os.environ, **dict.fromkeys(names, str(threads))},
+            cwd=Path(__file__).parent.parent,
+            check=True,
+            timeout=300,
+        )
+        results.append((events.read_bytes(), table.read_bytes()))
+    assert b"micro_expression" in results[0][0]
+    assert results[0] == results[1]
 
 
 def test_200_frames_a_second_and_every_second_of_them_agree() -> None:
