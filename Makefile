@@ -37,7 +37,7 @@ $(VENV)/.runtime: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.development: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing glimpse with its training and development parts into $(VENV) (once)"
-	@$(PIP) --editable '.[train,cluster,live,lsl,dev]'
+	@$(PIP) --editable '.[train,cluster,live,lsl,web,dev]'
 	@$(BIN)/python -c 'import cv2' || { \
 		echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	@touch $@ $(VENV)/.runtime

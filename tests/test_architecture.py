@@ -132,7 +132,7 @@ def test_the_rooms_of_the_route_do_not_know_the_hall() -> None:
 
 
 def test_realtime_imports_without_the_training_libraries_and_without_its_extras() -> None:
-    extras = ["paho", "prometheus_client", "pylsl", "urllib3"]
+    extras = ["paho", "prometheus_client", "pylsl", "urllib3", "fastapi", "uvicorn", "websockets"]
     import_all(
         module_names("realtime"), ["torch", "onnx", "onnxscript", "pandas", "offline", "export", *extras]
     )

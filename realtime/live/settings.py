@@ -19,6 +19,7 @@ from realtime.sinks.rolling import FileSettings
 from realtime.sinks.webhook import WebhookSettings
 from realtime.sources.common import is_sane_fps
 from realtime.sources.feed import device_number, is_device, is_url
+from realtime.web.access import address
 
 _VARIABLE = re.compile(r"\{([A-Z_][A-Z0-9_]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -216,14 +217,6 @@ def _host(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def address(text: str) -> tuple[str, int]:
-    """Host and port of `[HOST:]PORT`; the host is 127.0.0.1 where none is named."""
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"'{text}' is no address; write PORT or HOST:PORT")
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _section(data: Any, where: str) -> dict[Any, Any]:

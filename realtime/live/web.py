@@ -11,9 +11,9 @@ from typing import Any
 from realtime.errors import OutputError
 from realtime.live.fleet import CameraState, Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S
-from realtime.live.settings import address
 from realtime.sinks import extras
 from realtime.sinks.outlet import Outlet
+from realtime.web.access import address
 
 _COUNTERS = (
     ("glimpse_frames", "Frames of the feed, dropped ones included.", "frames"),
