@@ -20,6 +20,7 @@ COMMANDS = {
     "figures": ("offline.figures_command", "draw the figures of an evaluation anew"),
     "report": ("offline.report_command", "an evaluation as one HTML page"),
     "spot": ("offline.spot_command", "measure spotting on streams with truth"),
+    "review": ("offline.review_command", "check key frames and labels by eye, and compare two raters"),
 }
 
 

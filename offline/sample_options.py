@@ -55,6 +55,8 @@ class SampleChoice:
     """Whether to look for the apex of clips that have none."""
     cache: Path | None = None
     """Folder that keeps measured evidence; None keeps nothing."""
+    review: Path | None = None
+    """An expert's review of the datasets' clips."""
 
     def describe(self, samples: SampleSet) -> dict[str, Any]:
         """JSON-ready account of the samples; of a dataset only the folder's name."""
@@ -111,6 +113,12 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--spot-apex", action="store_true", help="where no apex is coded, take the one that is found")
     add(
+        "--review",
+        type=Path,
+        metavar="CSV",
+        help="an expert's review of a dataset's clips, as glimpse-offline review writes it",
+    )
+    add(
         "--cache",
         type=Path,
         metavar="DIR",
@@ -124,8 +132,8 @@ def sample_choice(args: argparse.Namespace) -> SampleChoice:
         return _dataset_choice(args)
     if args.protocol == OWN:
         raise UsageError("--protocol own goes with --dataset")
-    if args.keyframes != "annotated" or args.spot_apex:
-        raise UsageError("--keyframes detected and --spot-apex go with a --dataset of clips")
+    if args.keyframes != "annotated" or args.spot_apex or args.review:
+        raise UsageError("--keyframes detected, --spot-apex and --review go with a --dataset of clips")
     if min(args.synthetic, args.rendered) < 0 or max(args.synthetic, args.rendered) < 1:
         raise UsageError("no samples chosen: use --synthetic N, --rendered M or --dataset KIND=PATH")
     if args.identities is not None and args.identities < 1:
@@ -142,14 +150,18 @@ def _dataset_choice(args: argparse.Namespace) -> SampleChoice:
     sources = tuple(parse_source(text) for text in args.dataset)
     if args.synthetic or args.rendered:
         raise UsageError("--dataset goes without synthetic samples")
-    if (args.keyframes != "annotated" or args.spot_apex) and {x.kind for x in sources} == {FLOW_MAPS}:
-        raise UsageError("--keyframes detected and --spot-apex go with clips: flow maps have no frames")
+    about_frames = args.keyframes != "annotated" or args.spot_apex or args.review
+    if about_frames and {source.kind for source in sources} == {FLOW_MAPS}:
+        raise UsageError(
+            "--keyframes detected, --spot-apex and --review go with clips: flow maps have no frames"
+        )
     return SampleChoice(
         choose_protocol(sources, args.protocol),
         datasets=sources,
         keyframes=args.keyframes,
         spot_apex=args.spot_apex,
         cache=args.cache,
+        review=args.review,
     )
 
 
@@ -163,7 +175,12 @@ def collect_samples(choice: SampleChoice, seed: int) -> Collected:
         print(f"evidence is kept in {choice.cache}, small pictures of the faces included", file=sys.stderr)
     if choice.datasets:
         return load_sources(
-            choice.datasets, choice.protocol, choice.keyframes, spot_apex=choice.spot_apex, cache=cache
+            choice.datasets,
+            choice.protocol,
+            choice.keyframes,
+            spot_apex=choice.spot_apex,
+            cache=cache,
+            review=choice.review,
         )
     classes = protocol_classes(choice.protocol)
     sets = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from offline.datasets.protocols import LabelProtocol, protocol
 from offline.datasets.registry import DATASETS, known_name, person
 from offline.datasets.selection import check_people, default_protocol, label_corpora, select
 from offline.evidence_cache import EvidenceCache
+from offline.review.applied import Applied, apply_review, review_line
 from offline.samples import SampleSet, joined
 from realtime.errors import DataError, UsageError
 
@@ -47,10 +48,13 @@ class Collected:
     left_out: tuple[LeftOut, ...] = ()
     key_frames: dict[str, Any] | None = None
     """Of detected key frames: clips, those found at all and those found with an overlap of `MATCH`."""
+    review: Mapping[str, Any] | None = None
+    """Of an expert's review: how many clips it accepted, changed and rejected."""
 
     def account(self) -> dict[str, Any]:
         """JSON-ready counts for the results."""
-        return {"left_out": len(self.left_out), "detected_key_frames": self.key_frames}
+        review = None if self.review is None else dict(self.review)
+        return {"left_out": len(self.left_out), "detected_key_frames": self.key_frames, "review": review}
 
 
 def parse_source(text: str) -> Source:
@@ -90,25 +94,29 @@ def load_sources(
     *,
     spot_apex: bool = False,
     cache: EvidenceCache | None = None,
+    review: Path | None = None,
 ) -> Collected:
     """Evidence of all samples of the sources; what is left out is listed, and counted on stderr.
 
     Where several are combined, every subject's name begins with its dataset's. `spot_apex` looks for
-    the apex of clips that have none, where key frames are not detected anyway.
+    the apex of clips that have none, where key frames are not detected anyway. `review`: an expert's
+    review of the clips, applied before anything is measured.
 
-    Raises DataError where a source cannot be used, or nothing in it can; UsageError where two of them
-    hold the same expressions; OutputError for the cache.
+    Raises DataError where a source or the review cannot be used, or nothing in it can; UsageError where
+    two of them hold the same expressions; OutputError for the cache.
     """
     labels = protocol(protocol_name)
     maps = [flow_maps.load_flow_maps(source.path) for source in sources if source.kind == flow_maps.NAME]
-    listed = [_clips(source, labels) for source in sources if source.kind != flow_maps.NAME]
+    listed = [labelled_clips(source, labels) for source in sources if source.kind != flow_maps.NAME]
     check_people(
         [*({clip.dataset for clip in clips} for clips, _ in listed), *(set(item.datasets) for item in maps)]
     )
-    clips = [clip for found, _ in listed for clip in found]
+    left_out = tuple(item for _, rest in listed for item in rest)
+    reviewed = _reviewed(review, [found for found, _ in listed], left_out, labels)
+    clips = reviewed.clips
     classes = labels.classes or tuple(sorted({clip.label for clip in clips}))
     measured = measure_clips(clips, classes, keyframes, cache, spot_apex=spot_apex)
-    left_out = (*(item for _, rest in listed for item in rest), *measured.left_out)
+    left_out = (*left_out, *reviewed.left_out, *measured.left_out)
     parts = [item for item in (measured.samples, *maps) if item is not None]
     if not parts:
         raise DataError(
@@ -120,11 +128,24 @@ def load_sources(
         samples = _with_people(samples)
     found = _found(measured.overlaps) if keyframes == "detected" else None
     _tell(samples, left_out, found)
-    return Collected(samples, left_out, found)
+    if review is not None:
+        print(review_line(reviewed.account), file=sys.stderr)
+    return Collected(samples, left_out, found, reviewed.account if review is not None else None)
 
 
-def _clips(source: Source, labels: LabelProtocol) -> tuple[list[Clip], list[LeftOut]]:
-    """Labelled clips of one source, and what its coding file and the protocol leave out."""
+def _reviewed(
+    review: Path | None,
+    sources: Sequence[Sequence[Clip]],
+    left_out: Sequence[LeftOut],
+    labels: LabelProtocol,
+) -> Applied:
+    if review is None:
+        return Applied(tuple(clip for found in sources for clip in found), (), {})
+    return apply_review(review, sources, left_out, labels.classes)
+
+
+def labelled_clips(source: Source, labels: LabelProtocol) -> tuple[list[Clip], list[LeftOut]]:
+    """Labelled clips of one source that has any, and what its coding file and the protocol leave out."""
     if source.kind == manifest.NAME:
         return list(manifest.read_manifest(source.path)), []
     corpus = DATASETS[source.kind].load(source.path, source.frames)
