@@ -96,7 +96,7 @@ def read_explanations(folder: Path, samples: int) -> tuple[Explanation, ...]:
             raise ValueError("another run's")
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise DataError(
             f"{path} does not belong to this evaluation: evaluate again with --explain"
         ) from error

@@ -129,7 +129,7 @@ def read_evaluation(folder: Path) -> tuple[dict[str, Any], Predictions]:
             np.array([classes.index(row["predicted"]) for row in rows], dtype=np.intp),
             np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         raise DataError(
             f"no evaluation in {folder}: make one with glimpse-offline evaluate --out {folder}"
         ) from error

@@ -109,7 +109,7 @@ def _process(options: argparse.Namespace) -> int:
         except GlimpseError as error:
             if len(options.files) == 1 or isinstance(error.__cause__, BrokenPipeError):
                 raise
-            print(f"glimpse: {error}", file=sys.stderr)
+            print(f"glimpse: {terminal.one_line(error)}", file=sys.stderr)
             failed = max(failed, error.exit_code)
     return failed
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from realtime.errors import BundleError, DeviceError
-from realtime.features.spec import AU_NAMES, CNN_SIZE
+from realtime.network_file import OUTPUTS
 from realtime.types import F32
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -20,10 +20,6 @@ Device = Literal["auto", "cpu", "cuda"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _FATAL = 4
-# Key of an ONNX tensor's external data: the file it names would get round the bundle's checksums.
-_EXTERNAL_DATA = b"location"
-_OUTPUTS = {"features": CNN_SIZE, "scores": 2, "action_units": len(AU_NAMES)}
-"""Outputs of the network, and the size of their second axis."""
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +30,7 @@ class CnnSession:
         """Load the network.
 
         Args:
-            network: an ONNX model with inputs `frames`, `flows` and the outputs that `run` gives.
+            network: an ONNX model that `realtime.network_file.check_network` lets pass.
             device: "cuda" insists, "auto" takes CUDA where it works, else the CPU.
 
         Raises:
@@ -53,7 +49,6 @@ class CnnSession:
             )
         if device == "cuda":
             self._session.disable_fallback()  # or a failure while it runs moves it to the CPU, unsaid
-        self._check_signature()
 
     @property
     def provider(self) -> str:
@@ -75,7 +70,7 @@ class CnnSession:
             DeviceError: CUDA failed.
         """
         try:
-            found = self._session.run(list(_OUTPUTS), {"frames": frames, "flows": flows})
+            found = self._session.run(list(OUTPUTS), {"frames": frames, "flows": flows})
         except Exception as error:  # ONNX Runtime raises classes of its own without a common root
             if self.provider != "cuda":
                 raise
@@ -84,13 +79,6 @@ class CnnSession:
             ) from error
         features, scores, units = (np.asarray(item, dtype=np.float32) for item in found)
         return features, scores, units
-
-    def _check_signature(self) -> None:
-        inputs = [item.name for item in self._session.get_inputs()]
-        outputs = {item.name: item.shape for item in self._session.get_outputs()}
-        fits = all(list(outputs.get(name, [None]))[1:][:1] == [size] for name, size in _OUTPUTS.items())
-        if inputs != ["frames", "flows"] or not fits:
-            raise BundleError("the bundle's network has other inputs or outputs: export the bundle again")
 
 
 def load_runtime() -> Any:
@@ -104,12 +92,11 @@ def load_runtime() -> Any:
 
 
 def _open(runtime: Any, network: bytes, device: Device) -> Any:
-    if _EXTERNAL_DATA in network:
-        raise BundleError("the bundle's network keeps weights outside its file; do not use it")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # the format that was checked
     providers = [_CPU]
     if device != "cpu" and _CUDA in runtime.get_available_providers() and _cuda_device_present():
         if hasattr(runtime, "preload_dlls"):

@@ -15,6 +15,9 @@ from realtime.errors import GlimpseError, UsageError
 
 Command = Callable[[argparse.Namespace], int]
 
+_LONGEST_LINE = 2000
+"""Characters of an error; more is cut off."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are `UsageError`s of one line."""
@@ -53,7 +56,7 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
             return _closed_output()
         if verbose:
             traceback.print_exc()
-        print(f"{parser.prog}: {_one_line(error)}", file=sys.stderr)
+        print(f"{parser.prog}: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         return _closed_output()
@@ -69,5 +72,8 @@ def _closed_output() -> int:
     return 141
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: Exception) -> str:
+    """The error as a line that can do nothing to a terminal, however odd the names and cells in it are."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _LONGEST_LINE + 1])
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"

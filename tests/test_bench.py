@@ -359,6 +359,10 @@ def test_compare_from_the_command_line(measured: list[dict[str, Any]], tmp_path:
         other.write_text(text)
         with pytest.raises(DataError, match="is no benchmark"):
             load_record(str(other))
+    other.write_text('{"schema": "glimpse-bench/1", "runs": [], "streams": 3, "environment": {}}')
+    code, out, err = bench("--compare", path, other)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "not whole" in err
     code, out, err = bench("--compare", path, tmp_path / "none.json")
     assert (code, out) == (1, "")
     assert "none.json: cannot be read" in err

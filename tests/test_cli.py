@@ -25,8 +25,9 @@ from media import picture, write_video
 import export.cli
 import offline.cli
 import realtime.cli
+from realtime import terminal
 from realtime.api import load_recognizer
-from realtime.errors import DeviceError, GlimpseError
+from realtime.errors import DataError, DeviceError, GlimpseError
 from realtime.geometry import REGION_NAMES
 from realtime.sinks.csv import COLUMNS
 
@@ -447,6 +448,13 @@ def test_an_interrupted_run(
 
 
 # --- as a process of its own
+
+
+def test_an_odd_name_does_nothing_to_a_terminal(glimpse: Glimpse, tmp_path: Path) -> None:
+    done = glimpse("process", tmp_path / "a\x1b[2J\x07\u202e.mp4")
+    assert_refused(done, 1, r"a\x1b[2J\x07\u202e.mp4")
+    assert done.err.rstrip("\n").isprintable()
+    assert len(terminal.one_line(DataError("x" * 9999))) == 2001
 
 
 def test_nothing_but_the_result_reaches_a_terminal(wall: Path) -> None:

@@ -66,11 +66,14 @@ def test_headings_are_found_below_remarks_and_blank_lines_are_passed_over(tmp_pa
 
 
 def test_cells_that_are_no_frame_numbers(tmp_path: Path) -> None:
-    rows = [("Subject", "Filename", "Onset Frame"), *((1, "a", cell) for cell in ("/", "", "x", 1.5, -1))]
+    rows = [
+        ("Subject", "Filename", "Onset Frame"),
+        *((1, "a", cell) for cell in ("/", "", "x", 1.5, -1, "9" * 5000)),
+    ]
     slash, blank, *bad = read_table(read_sheet(write_book(tmp_path / "a.xlsx", {"X": rows})), COLUMNS)
     assert slash.frame_or_none("Onset Frame") is None
     assert blank.frame_or_none("Onset Frame") is None
-    for row, text in zip(bad, ("x", "1.5", "-1"), strict=True):
+    for row, text in zip(bad, ("x", "1.5", "-1", "9+"), strict=True):
         with pytest.raises(DataError, match=f"column Onset Frame is '{text}', not a frame number"):
             row.frame_or_none("Onset Frame")
     with pytest.raises(DataError, match="column Onset Frame is empty"):

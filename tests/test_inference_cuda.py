@@ -30,13 +30,6 @@ class FakeSession:
     def disable_fallback(self) -> None:
         self.falls_back = False
 
-    def get_inputs(self) -> list[Any]:
-        return [SimpleNamespace(name=name) for name in ("frames", "flows")]
-
-    def get_outputs(self) -> list[Any]:
-        shapes = {"features": ["n", 128], "scores": ["n", 2, 4], "action_units": ["n", 13, 2]}
-        return [SimpleNamespace(name=name, shape=shape) for name, shape in shapes.items()]
-
     def run(self, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
         if self.fails and not self.falls_back:
             raise RuntimeError("CUDA failure 2: out of memory")
@@ -58,7 +51,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Any:
         print("Failed to load libcudart")
         fake.preloaded += 1
 
-    fake.SessionOptions = SimpleNamespace
+    fake.SessionOptions = lambda: SimpleNamespace(add_session_config_entry=lambda key, value: None)
     fake.InferenceSession = open_session
     fake.get_available_providers = lambda: [CUDA, CPU]
     fake.preload_dlls = preload_dlls

@@ -297,6 +297,9 @@ def test_names_that_cameras_get(source: str, name: str) -> None:
 def test_addresses() -> None:
     assert address("9108") == ("127.0.0.1", 9108)
     assert address("0.0.0.0:80") == ("0.0.0.0", 80)
+    for text in ("", "65536", "٣", "9" * 5000, "host:", "host:-1"):
+        with pytest.raises(ConfigError, match="is no address"):
+            address(text)
 
 
 def gauges(**counts: Any) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import asdict
 
 import cv2
 import numpy as np
+import pytest
 
 from offline import cli
 from offline.calibration import calibration_results
@@ -16,6 +18,7 @@ from offline.loso import subject_results
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.results import read_evaluation, write_results
 from offline.samples import MEGC_CLASSES, sample_set
+from realtime.errors import DataError
 
 
 def evaluation(folder, people, curves):
@@ -120,6 +123,18 @@ def test_results_that_lack_something_are_one_line(tmp_path, capsys):
     complaint = capsys.readouterr().err
     assert "lacks what reliability is drawn from" in complaint
     assert complaint.count("\n") == 1
+
+
+def test_predictions_that_are_no_table_are_one_line(tmp_path):
+    folder = evaluation(tmp_path / "run", people=2, curves=0)
+    about = json.loads((folder / "results.json").read_text())
+    for table in (b"sample,true\ra\rb,c\n", b"\xff", b'true\n"' + b"x" * 200_000):
+        (folder / "predictions.csv").write_bytes(table)
+        about["predictions_sha256"] = hashlib.sha256(table).hexdigest()
+        for text in (json.dumps(about), json.dumps([about]), "[" * 100_000):
+            (folder / "results.json").write_text(text)
+            with pytest.raises(DataError, match="no evaluation in"):
+                read_evaluation(folder)
 
 
 def test_no_evaluation_is_one_line(tmp_path, capsys):

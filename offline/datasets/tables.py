@@ -56,7 +56,7 @@ class Row:
     def frame(self, column: str) -> int:
         """The cell as a frame number. Raises DataError where it is none."""
         text = self.text(column)
-        if re.fullmatch(r"[0-9]+", text) is None:
+        if re.fullmatch(r"[0-9]{1,9}", text) is None:
             raise DataError(f"column {column} is '{text}', not a frame number")
         return int(text)
 

@@ -30,8 +30,13 @@ def load_record(path: str) -> dict[str, Any]:
 
 
 def comparison(a: Record, b: Record) -> str:
-    """The ratios B / A as a table."""
-    return "\n".join(_lines(a, b))
+    """The ratios B / A as a table. Raises `DataError` where one of the records is not whole."""
+    try:
+        return "\n".join(_lines(a, b))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise DataError(
+            "one of the two benchmarks is not whole; measure it again with glimpse bench --json"
+        ) from error
 
 
 def _lines(a: Record, b: Record) -> Iterator[str]:

@@ -25,7 +25,7 @@ LEAST_TOKEN = 16
 def address(text: str, host: str = LOOPBACK) -> tuple[str, int]:
     """Host and port of `[HOST:]PORT`. Raises `ConfigError`. `host`: where none is named."""
     named, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5) or int(port) > 65535:
         raise ConfigError(f"'{text}' is no address; write PORT or HOST:PORT")
     return named.strip("[]") or host, int(port)
 
