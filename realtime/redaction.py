@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-_SCHEME = r"\w[\w+.-]*:/+"
-"""One slash too few is a slip of the hand, and must not show a password."""
+_SCHEME = r"(?:\w[\w+.-]*)?:/+"
+"""One slash too few, or a scheme that is gone, is a slip of the hand, and must not show a password."""
 _TELLING = r"([?&;/_](?:[\w.-]*(?:pass|pwd|secret|token|key|auth|sig)[\w.-]*|user(?:name)?|login)=)"
 """Some cameras want these in the path: `/user=admin_password=x_channel=1`."""
-_USER_INFO = re.compile(rf"({_SCHEME})[^\s\"'<>]*@")
-_QUERY = re.compile(_TELLING + r"[^&;\s\"'<>#]*", re.IGNORECASE)
+_USER_INFO = re.compile(rf"({_SCHEME})([^\s\"'<>]*)@")
+_QUERY = re.compile(_TELLING + r"([^&;\s\"'<>#]*)", re.IGNORECASE)
 _WHOLE_USER_INFO = re.compile(rf"\A({_SCHEME}|(?=[^/@]*:))(.*)@", re.DOTALL)
 _WHOLE_QUERY = re.compile(_TELLING + r"([^&;#]*)", re.IGNORECASE)
 HIDDEN = "***"
@@ -23,13 +23,24 @@ def without_credentials(text: str) -> str:
 
     What stands between `://` and the last `@` of a word goes: better too much than half a password.
     """
-    return _QUERY.sub(rf"\1{HIDDEN}", _USER_INFO.sub(r"\1", text))
+    return _without(text, _USER_INFO, _QUERY)
 
 
 def shown_url(url: str) -> str:
     """A URL that is the whole text, without its credentials, whatever characters they are made of."""
-    bare = _WHOLE_USER_INFO.sub(r"\1", url)
-    return without_credentials(_WHOLE_QUERY.sub(rf"\1{HIDDEN}", bare))
+    return without_credentials(_without(url, _WHOLE_USER_INFO, _WHOLE_QUERY))
+
+
+def _without(text: str, user_info: re.Pattern[str], query: re.Pattern[str]) -> str:
+    """Text without the second group of either pattern; both look at all of it, as each may hide the other."""
+    found = [(match.start(2), match.end(), "") for match in user_info.finditer(text)]
+    found += [(match.start(2), match.end(), HIDDEN) for match in query.finditer(text)]
+    shown, at = "", 0
+    for start, end, instead in sorted(found):
+        if end > at:
+            shown += text[at:start] + instead
+            at = end
+    return shown + text[at:]
 
 
 def secrets_of(url: str) -> tuple[str, ...]:

@@ -62,6 +62,9 @@ def settings(*arguments: str) -> LiveSettings:
         ),
         ("http://host/a?x=1;api_token=abc", "http://host/a?x=1;api_token=***"),
         ("mqtts://u@broker:8883", "mqtts://broker:8883"),
+        ("see ://u:p@host/x", "see ://host/x"),
+        ("http://cam/x?token=pa@55&y=1", "http://***&y=1"),
+        ("http://u:pa?token=5@cam/x&y=1", "http://***&y=1"),
         ("plain text, a@b.example and no URL", "plain text, a@b.example and no URL"),
     ],
 )
@@ -79,6 +82,8 @@ def test_urls_are_shown_without_credentials(text: str, shown: str) -> None:
         ('http://cam/1?x=1&pwd=a"b', "http://cam/1?x=1&pwd=***", 'a"b'),
         ("rtsp://cam/user=me_password=pa55_channel=1", "rtsp://cam/user=***", "me_password=pa55_channel=1"),
         ("rtsp://cam/ch1_password=pa55&x=1", "rtsp://cam/ch1_password=***&x=1", "pa55"),
+        ("http://cam/x?token=pa@55&y=1", "http://***&y=1", "pa@55"),
+        ("://admin:pa55@cam", "://cam", "pa55"),
         ("films/me@home.mp4", "films/me@home.mp4", None),
     ],
 )

@@ -1,8 +1,9 @@
 """Fuzzes the readers: `python -m benchmarks.fuzz TARGET … --seconds 600`, or `all`.
 
 Each must end in a result or in a `GlimpseError` of one short line without a secret: no other exception, no
-hang, no memory without bounds. Needs atheris (Linux, Python 3.11 or later: `pip install -c constraints.txt -e '.[fuzz]'`).
-Inputs that found something, and the corpus, stay in `--out`. The exit code is 1 where there were findings.
+hang, no memory without bounds. Needs atheris: `pip install -c constraints.txt -e '.[fuzz]'`, on Linux with
+Python 3.11 or later. Inputs that found something, and the corpus, stay in `--out`. The exit code is 1 where
+there were findings.
 """
 
 from __future__ import annotations

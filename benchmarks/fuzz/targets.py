@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
@@ -220,6 +221,7 @@ def _stores(data: bytes, folder: Path) -> None:
 def _addresses(data: bytes, _: Path) -> None:
     """Parts of a URL, one a line, put together with a secret in each place that may hold one."""
     scheme, user, word, host, path, *_rest = [*data.decode("utf-8", "replace").split("\n"), *[""] * 5]
+    scheme = re.sub(r"[^A-Za-z0-9+.-]", "", scheme)
     for url in (
         f"{scheme or 'rtsp'}://{user}:{word}{SECRET}@{host}/{path}",
         f"{scheme or 'rtsp'}://{quote(user)}:{quote(SECRET, safe='')}{quote(word)}@{host}/{path}",
