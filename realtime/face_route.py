@@ -63,6 +63,10 @@ class FaceRoute:
         patience_s = spotter.micro_max_s + 2.0 * spotter.settle_s
         self._tentative = TentativeLog(patience_s) if config.provisional else None
 
+    def set_confidence(self, confidence: float) -> None:
+        """See `Spotter.set_confidence`."""
+        self._spotter.set_confidence(confidence)
+
     def push(self, frame: Frame, face: Face) -> tuple[FacialEvent, ...]:
         """Take the next frame that shows the face."""
         self.footage = {}

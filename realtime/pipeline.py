@@ -101,6 +101,12 @@ class Pipeline:
         self._notices = self._heard() + self._observability.push((), events) + self._observability.flush()
         return events
 
+    def set_confidence(self, confidence: float) -> None:
+        """From the next frame on, another `spotter.confidence`, for all faces; raises `ConfigError`."""
+        self.config = replace(self.config, spotter=replace(self.config.spotter, confidence=confidence))
+        for route in self._routes.values():
+            route.set_confidence(confidence)
+
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What the last `push` or `flush` has to say besides its events."""

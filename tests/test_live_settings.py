@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
@@ -31,7 +32,6 @@ from realtime.live.settings import (
     CameraSettings,
     LiveSettings,
     OutputSettings,
-    address,
     default_name,
     load_live,
     parse_live,
@@ -42,6 +42,7 @@ from realtime.redaction import Redactor, secrets_of, shown_url, without_credenti
 from realtime.sinks.rolling import FileSettings
 from realtime.sources.stream_status import StreamStatus
 from realtime.types import FrameRow
+from realtime.web.access import Listen
 
 URL = "rtsp://admin:hunter2@10.0.0.5:554/stream"
 
@@ -195,7 +196,10 @@ WRONG: list[tuple[Any, str]] = [
     ({"cameras": {"door": 0}, "outputs": {"mqtt": "http://x"}}, "mqtt"),
     ({"cameras": {"door": 0}, "camera": 1}, "camera"),
     ({"cameras": {"door": 0}, "route": {"spoter": {}}}, "spotter"),
-    ({"cameras": {"door": 0}, "metrics": "nowhere"}, "nowhere"),
+    ({"cameras": {"door": 0}, "metrics": "nowhere"}, "metrics: 'nowhere' is no address"),
+    ({"cameras": {"door": 0}, "web": {"hots": "x"}}, "host"),
+    ({"cameras": {"door": 0}, "web": {"port": 70_000}}, "port"),
+    ({"cameras": {"door": 0}, "web": {"host": "0.0.0.0", "token": "short"}}, "16 characters"),
     ({"cameras": {"door": 0}, "device": "tpu"}, "tpu"),
 ]
 
@@ -229,6 +233,7 @@ def test_a_run_from_flags() -> None:
         (["0", "--mqtt", "http://x"], "mqtt"),
         (["nonesuch.mp4"], "nonesuch.mp4"),
         (["0", "--metrics", "x"], "address"),
+        (["0", "--web", "x:y"], "address"),
     ],
 )
 def test_wrong_commands_are_one_clear_line(
@@ -299,14 +304,6 @@ def test_names_that_cameras_get(source: str, name: str) -> None:
     assert default_name(source) == name
 
 
-def test_addresses() -> None:
-    assert address("9108") == ("127.0.0.1", 9108)
-    assert address("0.0.0.0:80") == ("0.0.0.0", 80)
-    for text in ("", "65536", "٣", "9" * 5000, "host:", "host:-1"):
-        with pytest.raises(ConfigError, match="is no address"):
-            address(text)
-
-
 def gauges(**counts: Any) -> dict[str, Any]:
     found = Gauges()
     for name, value in counts.items():
@@ -326,9 +323,64 @@ def fetch(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+def test_where_servers_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIMPSE_WEB_TOKEN", raising=False)
+    assert (settings("0").web, settings("0").metrics) == (None, None)
+    assert settings("0", "--web").web == Listen("127.0.0.1", 8765)
+    assert settings("0", "--web", "[::1]:80").web == Listen("::1", 80)
+    assert settings("0", "--metrics", "0.0.0.0:1").metrics == Listen("0.0.0.0", 1)
+    for value, meant in (
+        (80, Listen(port=80)),
+        ("10.0.0.5:80", Listen("10.0.0.5", 80)),
+        (None, Listen(port=8765)),
+        ({"host": "::", "token": "{TOKEN}"}, Listen("::", 8765, "t" * 20)),
+    ):
+        run = parse_live({"cameras": {"desk": 0}, "web": value}, "c.yaml", {"TOKEN": "t" * 20})
+        assert run.web == meant
+        assert ("t" * 20 in run.secrets) is bool(meant.token)
+        assert "t" * 20 not in repr(run.web)
+    monkeypatch.setenv("GLIMPSE_WEB_TOKEN", "from the environment")
+    run = settings("0", "--web", "--metrics", "0")
+    assert run.web is not None
+    assert run.metrics is not None
+    assert {run.web.token, run.metrics.token} == {"from the environment"}
+    assert "from the environment" in run.secrets
+
+
+def ask(port: int, path: str, **headers: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={"host": "127.0.0.1", **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_metrics_are_kept_from_strangers(capsys: pytest.CaptureFixture[str]) -> None:
+    fleet = Fleet(["door"])
+    server = WebServer(Listen(), fleet, [])
+    try:
+        assert ask(server.port, "/metrics")[0] == 200
+        assert ask(server.port, "/metrics", host="evil.example")[0] == 421
+    finally:
+        server.close()
+    server = WebServer(Listen("0.0.0.0"), fleet, [])
+    try:
+        token = capsys.readouterr().err.rpartition(" ")[2].strip()
+        assert len(token) >= 32
+        assert ask(server.port, "/metrics")[0] == 401
+        assert ask(server.port, "/metrics", authorization="Bearer x")[0] == 401
+        assert ask(server.port, "/metrics", authorization=f"Bearer {token}", host="glimpse:9108")[0] == 200
+        assert b"door" not in ask(server.port, "/healthz")[1]
+        assert b"door" in ask(server.port, "/healthz", authorization=f"Bearer {token}")[1]
+    finally:
+        server.close()
+
+
 def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = Fleet(["door", "desk"])
-    server = WebServer("127.0.0.1:0", fleet, make_outlets(settings("0")))
+    server = WebServer(Listen(), fleet, make_outlets(settings("0")))
     try:
         assert fetch(server.port, "/healthz")[0] == 503
         for name in ("door", "desk"):
@@ -371,7 +423,7 @@ def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
         assert fetch(server.port, "/healthz")[0] == 503, "not heard of for a minute"
         assert fetch(server.port, "/")[0] == 404
         with pytest.raises(OutputError, match="cannot be used"):
-            WebServer(f"127.0.0.1:{server.port}", fleet, [])
+            WebServer(Listen(port=server.port), fleet, [])
     finally:
         server.close()
 
@@ -456,11 +508,14 @@ def test_records_are_kept_free_of_secrets_wherever_a_url_has_them() -> None:
     assert told == [{"type": "stream", "camera": "door", "source": "rtmp://h/app/***", "notes": ["***"]}]
 
 
+COMPOSED = {"CAMERA_URL": "rtsp://h/x", "METRICS_TOKEN": "m" * 20}
+
+
 def test_the_workers_of_the_compose_file_share_no_topic() -> None:
     text = (Path(__file__).parent.parent / "compose.yaml").read_text()
     found = {}
     for name, config in yaml.safe_load(text)["configs"].items():
-        run = parse_live(yaml.safe_load(config["content"]), name, {"CAMERA_URL": "rtsp://h/x"})
+        run = parse_live(yaml.safe_load(config["content"]), name, COMPOSED)
         assert list(run.cameras) == [name]
         assert run.outputs.mqtt is not None
         assert run.outputs.mqtt.prefix == "glimpse"

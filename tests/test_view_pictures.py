@@ -44,10 +44,10 @@ from realtime.view import film as film_module
 from realtime.view.clip import write_clip
 from realtime.view.film import CODECS, Film
 from realtime.view.overlay import draw, layout_of
+from realtime.view.passing import receive
 from realtime.view.screen import HELP, Screen
 from realtime.view.story import SPAN_S, Gauges, Scene, Story
 from realtime.view.text import put, width_of
-from realtime.view.window_process import receive
 
 INFO = StreamInfo("film.mkv", 240, 200, 100.0)
 POSE = HeadPose(120.0, 90.0, 60.0, 0.0, 0.0, 0.0)

@@ -111,7 +111,7 @@ def test_an_address_is_a_port_or_host_and_port(text: str, parts: tuple[str, int]
     assert address(text) == parts
 
 
-@pytest.mark.parametrize("text", ["", "host", "host:", "1:65536", "1:-1", "1:²"])
+@pytest.mark.parametrize("text", ["", "host", "host:", "1:65536", "1:-1", "1:²", "65536", "٣", "9" * 5000])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="no address"):
         address(text)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,9 +48,10 @@ class CameraProcess:
         settings: LiveSettings,
         inbox: queue.Queue[Message],
         redact: Callable[[str], str],
+        link: Mapping[str, str] | None = None,
     ) -> None:
         self._name, self._settings = name, settings
-        self._inbox, self._redact = inbox, redact
+        self._inbox, self._redact, self._link = inbox, redact, link
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, seconds: float | None = None, attempt: int = 0, check: bool = False) -> None:
@@ -68,6 +69,7 @@ class CameraProcess:
             "check": check,
             "show": self._settings.show,
             "allow_clips": self._settings.allow_clips,
+            "link": self._link,
         }
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "realtime.live.worker"],

@@ -33,6 +33,10 @@ class CameraSink:
         self._index = -1
         self._faces = 0
 
+    def full_id(self, number: str) -> str:
+        """The id that an event of the route has in the records."""
+        return f"{self._prefix}-{number}"
+
     def open(self, info: StreamInfo, model: ModelInfo | None) -> None:
         """The stream runs."""
         self._model = model
@@ -107,5 +111,5 @@ class CameraSink:
 
     def _send(self, record: Record) -> None:
         if "id" in record:
-            record["id"] = f"{self._prefix}-{record['id']}"
+            record["id"] = self.full_id(record["id"])
         self._emit(of_camera(record, self._camera, time.time()))

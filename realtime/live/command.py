@@ -7,6 +7,7 @@ import queue
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), help="where the network runs")
     add("--route", metavar="YAML", help="settings of the route, as for `glimpse process --config`")
     add_route_options(parser)
+    add(
+        "--web", nargs="?", const="", metavar="[HOST:]PORT", help="a live page with pictures (127.0.0.1:8765)"
+    )
     add("--show", action="store_true", help="a window for every camera; h in it shows the keys")
     add("--allow-clips", action="store_true", help="let the window save an event's clip: a film of the face")
     outputs = parser.add_argument_group("outputs (JSON Lines to standard output where none is named)")
@@ -80,23 +84,32 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(settings, options.seconds)
     outlets = make_outlets(settings)
-    supervisor = Supervisor(settings, outlets, seconds=options.seconds)
-    server = WebServer(settings.metrics, supervisor.fleet, outlets) if settings.metrics else None
-    try:
+    with ExitStack() as servers:
+        page = None
+        if settings.web is not None:
+            from realtime.live.page.page import LivePage
+
+            page = servers.enter_context(LivePage(settings))
+            outlets.append(page.outlet)
+        supervisor = Supervisor(settings, outlets, seconds=options.seconds, link=page.link if page else None)
+        if page is not None:
+            page.serve(supervisor.fleet)
+        if settings.metrics is not None:
+            servers.callback(WebServer(settings.metrics, supervisor.fleet, outlets).close)
         return supervisor.run()
-    finally:
-        if server is not None:
-            server.close()
 
 
 def _settings(options: argparse.Namespace) -> LiveSettings:
     from realtime.live.settings import (
+        PORTS,
         CameraSettings,
         LiveSettings,
         default_name,
+        listen,
         load_live,
         output,
         with_secrets,
+        with_token,
     )
 
     if (options.source is None) == (options.config is None):
@@ -115,7 +128,11 @@ def _settings(options: argparse.Namespace) -> LiveSettings:
         for flag, kind in _OUTPUT_FLAGS.items()
         if getattr(options, flag) is not None
     }
-    more = {n: getattr(options, n) for n in ("model", "device", "metrics") if getattr(options, n) is not None}
+    more = {n: getattr(options, n) for n in ("model", "device") if getattr(options, n) is not None}
+    for kind in PORTS:
+        if getattr(options, kind) is not None:
+            where = getattr(options, kind) or None
+            more[kind] = _flagged(partial(listen, kind, where, f"--{kind}"))
     if options.route is not None:
         from realtime.config import load_config
 
@@ -125,6 +142,7 @@ def _settings(options: argparse.Namespace) -> LiveSettings:
     more |= {"show": options.show, "allow_clips": options.allow_clips}
     settings = replace(settings, outputs=replace(settings.outputs, **chosen), **more)
     settings = replace(settings, route=with_options(settings.route, options))
+    settings = _flagged(lambda: with_token(settings))
     return with_secrets(settings, list(settings.secrets))
 
 

@@ -19,11 +19,15 @@ from realtime.sinks.rolling import FileSettings
 from realtime.sinks.webhook import WebhookSettings
 from realtime.sources.common import is_sane_fps
 from realtime.sources.feed import device_number, is_device, is_url
-from realtime.web.access import address
+from realtime.web.access import Listen, address
 
 _VARIABLE = re.compile(r"\{([A-Z_][A-Z0-9_]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SECTIONS = ("cameras", "outputs", "model", "device", "route", "metrics")
+_SECTIONS = ("cameras", "outputs", "model", "device", "route", "metrics", "web")
+PORTS = {"metrics": 9108, "web": 8765}
+"""Where each server listens unless a port is named."""
+TOKEN_VARIABLE = "GLIMPSE_WEB_TOKEN"
+"""Names the token of servers whose settings hold none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,10 @@ class LiveSettings:
     model: str = "default"
     device: str = "auto"
     route: PipelineConfig = field(default_factory=PipelineConfig)
-    metrics: str = ""
-    """[HOST:]PORT of `/metrics` and `/healthz`; empty: off."""
+    metrics: Listen | None = None
+    """Where `/metrics` and `/healthz` are; None: off."""
+    web: Listen | None = None
+    """Where the live page is; None: off."""
     show: bool = False
     """Whether every camera has a window."""
     allow_clips: bool = False
@@ -127,8 +133,6 @@ class LiveSettings:
                 raise ConfigError(f"camera {name}: {camera.shown_source}: no such file, device or URL")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device must be auto, cpu or cuda, not '{self.device}'")
-        if self.metrics:
-            address(self.metrics)
 
     def route_of(self, camera: CameraSettings) -> PipelineConfig:
         """The settings of a camera's own route."""
@@ -170,7 +174,8 @@ def _parsed(data: Any, name: str, environ: Mapping[str, str], secrets: list[str]
         "cameras": {str(key): _camera(value, f"{name}: cameras: {key}") for key, value in cameras.items()},
         "outputs": OutputSettings(**outputs),
         "route": build(PipelineConfig, filled.get("route") or {}, f"{name}: route"),
-        **{key: str(filled[key]) for key in ("model", "device", "metrics") if key in filled},
+        **{key: str(filled[key]) for key in ("model", "device") if key in filled},
+        **{kind: listen(kind, filled[kind], f"{name}: {kind}") for kind in PORTS if kind in filled},
     }
     try:
         return with_secrets(LiveSettings(**values), secrets)
@@ -186,6 +191,27 @@ def output(kind: str, value: Any, where: str) -> Any:
     return build(_OUTPUTS[kind], data, where)
 
 
+def listen(kind: str, value: Any, where: str) -> Listen:
+    """Where a server listens, from a mapping, or from `[HOST:]PORT`. Raises `ConfigError`."""
+    if value is None or isinstance(value, dict):
+        made = build(Listen, {"port": PORTS[kind], **(value or {})}, where)
+        assert isinstance(made, Listen)
+        return made
+    try:
+        return Listen(*address(str(value)))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def with_token(settings: LiveSettings, environ: Mapping[str, str] = os.environ) -> LiveSettings:
+    """Servers that have no token get the one of the environment, where there is one."""
+    token = environ.get(TOKEN_VARIABLE, "")
+    servers = {kind: getattr(settings, kind) for kind in PORTS}
+    bare = {kind: server for kind, server in servers.items() if server is not None and not server.token}
+    chosen = {kind: replace(server, token=token) for kind, server in bare.items()}
+    return replace(settings, **chosen) if token else settings
+
+
 def with_secrets(settings: LiveSettings, more: list[str]) -> LiveSettings:
     """Settings that know all their secrets."""
     outputs = settings.outputs
@@ -197,6 +223,7 @@ def with_secrets(settings: LiveSettings, more: list[str]) -> LiveSettings:
     if outputs.webhook is not None:
         urls.append(outputs.webhook.url)
         found.append(outputs.webhook.authorization)
+    found += [server.token for server in (settings.metrics, settings.web) if server is not None]
     found += [secret for url in urls for secret in secrets_of(url)]
     return replace(settings, secrets=tuple(dict.fromkeys(filter(None, found))))
 

@@ -40,14 +40,22 @@ _FREE_TEXT = frozenset({"source", "reason", "warning", "notes"})
 class Supervisor:
     """One run: `run` returns when every camera has ended, or after a signal."""
 
-    def __init__(self, settings: LiveSettings, outlets: Sequence[Outlet], *, seconds: float | None) -> None:
-        """`seconds`: length of the run; None: until all cameras end or a signal comes."""
+    def __init__(
+        self,
+        settings: LiveSettings,
+        outlets: Sequence[Outlet],
+        *,
+        seconds: float | None,
+        link: Mapping[str, str] | None = None,
+    ) -> None:
+        """`seconds`: length of the run; None: until all cameras end or a signal comes. `link`: where the
+        cameras' processes find the live page (see `realtime.live.page.channel`); None: there is none."""
         self._settings, self._outlets = settings, outlets
         self.fleet = Fleet(settings.cameras)
         self._redact = Redactor(settings.secrets)
         self._inbox: queue.Queue[Message] = queue.Queue(_INBOX)
         self._processes = {
-            name: CameraProcess(name, settings, self._inbox, self._redact) for name in settings.cameras
+            name: CameraProcess(name, settings, self._inbox, self._redact, link) for name in settings.cameras
         }
         self._ends_s = None if seconds is None else time.monotonic() + seconds
         self._alive: set[str] = set()

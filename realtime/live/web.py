@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +15,7 @@ from realtime.live.fleet import CameraState, Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S
 from realtime.sinks import extras
 from realtime.sinks.outlet import Outlet
-from realtime.web.access import address
+from realtime.web.access import Access, Listen
 
 _COUNTERS = (
     ("glimpse_frames", "Frames of the feed, dropped ones included.", "frames"),
@@ -103,24 +105,65 @@ class Metrics:
             yield family
 
 
-class WebServer:
-    """Serves both pages in threads of its own."""
+_MOST_REQUESTS = 32
+_WAIT_S = 1.0
 
-    def __init__(self, where: str, fleet: Fleet, outlets: Sequence[Outlet]) -> None:
-        """`where`: [HOST:]PORT. Raises `OutputError` where the address cannot be used."""
+
+class _Bounded(ThreadingHTTPServer):
+    """Answers so many at once; others wait for a while in the system's queue."""
+
+    daemon_threads = True
+
+    def __init__(self, where: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+        self._places = threading.BoundedSemaphore(_MOST_REQUESTS)
+        super().__init__(where, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(timeout=_WAIT_S):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up half-way is no news."""
+
+
+class WebServer:
+    """Serves both pages in threads of its own.
+
+    On another address than this machine's own, `/metrics` needs `Authorization: Bearer TOKEN`, and
+    `/healthz` without it says only whether all is well, not which cameras there are.
+    """
+
+    def __init__(self, listen: Listen, fleet: Fleet, outlets: Sequence[Outlet]) -> None:
+        """Raises `OutputError` where the address cannot be used."""
         metrics = Metrics(fleet, outlets)
+        access = Access.of(listen.host, listen.token)
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 10.0  # s; a client that says nothing must not keep its thread
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
-                if path == "/metrics":
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                known = access.lets_in(headers)
+                if not access.knows_host(headers.get("host", "")):
+                    self._answer(421, "text/plain", b"this server does not answer to that name\n")
+                elif path == "/metrics" and not known:
+                    self._answer(401, "text/plain", b"send the token: Authorization: Bearer ...\n")
+                elif path == "/metrics":
                     self._answer(200, "text/plain; version=0.0.4; charset=utf-8", metrics.page())
                 elif path == "/healthz":
                     states = {name: state.state for name, state in fleet.states().items()}
                     healthy = fleet.is_healthy
-                    body = json.dumps({"healthy": healthy, "cameras": states}).encode()
+                    body = json.dumps({"healthy": healthy, **({"cameras": states} if known else {})}).encode()
                     self._answer(200 if healthy else 503, "application/json", body)
                 else:
                     self._answer(404, "text/plain", b"there are /metrics and /healthz\n")
@@ -129,6 +172,7 @@ class WebServer:
                 self.send_response(code)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Content-Type-Options", "nosniff")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -136,10 +180,12 @@ class WebServer:
                 """Requests are not logged."""
 
         try:
-            self._server = ThreadingHTTPServer(address(where), Handler)
-        except OSError as error:
-            raise OutputError(f"--metrics {where}: cannot be used: {error.strerror or error}") from error
-        self._server.daemon_threads = True
+            self._server = _Bounded((listen.host, listen.port), Handler)
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise OutputError(f"--metrics {listen.shown}: cannot be used: {why}") from error
+        if access.token and not listen.token:
+            print(f"glimpse: the token of --metrics is {access.token}", file=sys.stderr, flush=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property

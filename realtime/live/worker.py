@@ -22,10 +22,11 @@ from realtime.live.camera import open_live
 from realtime.live.camera_process import RENEW
 from realtime.live.camera_sink import CameraSink
 from realtime.live.check import check
+from realtime.live.page.feed import PageFeed
 from realtime.live.records import of_camera
 from realtime.live.settings import CameraSettings
-from realtime.live.window import camera_window
-from realtime.sinks import SinkGroup
+from realtime.live.window import camera_window, latency_of
+from realtime.sinks import PictureSink, SinkGroup
 from realtime.sinks.records import Record, to_line
 from realtime.sources.live import LiveSource
 from realtime.sources.stream_status import StreamStatus
@@ -33,6 +34,7 @@ from realtime.types import ModelInfo, RunSummary
 
 CRASHED = 70
 GAUGES_EVERY_S = 1.0
+CONFIDENCE_SET = "spotter.confidence is {:g} from here on: it was set on the live page"
 
 
 class Lines:
@@ -123,6 +125,7 @@ def run_camera(
         recognizer = load_recognizer(job["model"], device=job["device"], config=config.recognition)
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
     sink, window = CameraSink(name, emit), None
+    views: list[PictureSink] = []
     with Pipeline(config, recognizer) as pipeline:
 
         def tell(status: StreamStatus) -> None:
@@ -131,8 +134,8 @@ def run_camera(
                 window.show_status(status.state)
             if not status.warning:
                 decided = pipeline.flush()  # nothing spans a hole, or a change
-                if window is not None:
-                    window.watch(None, pipeline, decided)
+                for view in views:
+                    view.watch(None, pipeline, decided)
                 write_decided(sink, pipeline, decided)
 
         with open_live(camera, tell, stop, seconds=job["seconds"], attempt=job["attempt"]) as source:
@@ -141,9 +144,18 @@ def run_camera(
             if job["show"]:
                 window = camera_window(name, source, stop, allow_clips=job["allow_clips"])
                 window.start()  # before pictures come, which would wait for it
+                views.append(window)
+            if job["link"] is not None:
+
+                def set_confidence(value: float) -> None:
+                    pipeline.set_confidence(value)
+                    sink.tell(StreamStatus(source.state, warning=CONFIDENCE_SET.format(value)))
+
+                feed = PageFeed(name, sink.full_id, latency_of(source), set_confidence)
+                feed.start(job["link"])
+                views.append(feed)
             if source.connect():
-                outputs = SinkGroup([sink] if window is None else [window, sink])
-                process(source, pipeline, outputs, model=model)
+                process(source, pipeline, SinkGroup([*views, sink]), model=model)
             else:
                 sink.close(RunSummary(0, 0, 0, notes=source.notes))
             emit(of_camera(_gauges(sink, source), name, time.time()))

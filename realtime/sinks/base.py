@@ -77,6 +77,10 @@ class Viewer(Protocol):
 class PictureSink:
     """Base of outputs that look at the pictures (see `Viewer`) and need nothing else said."""
 
+    def watch(self, frame: Frame | Unreadable | None, route: Watched, decided: Sequence[FacialEvent]) -> None:
+        """See `Viewer`."""
+        raise NotImplementedError
+
     def open(self, info: StreamInfo, model: ModelInfo | None) -> None:
         """Start."""
 

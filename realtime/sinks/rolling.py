@@ -185,10 +185,24 @@ class LiveJsonLines:
         self._file.close()
 
 
+def _csv_line(cells: tuple[str, ...] | list[str]) -> bytes:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue().encode("utf-8", "backslashreplace")
+
+
 CSV_COLUMNS = (
     *("camera", "id", "type", "face", "onset_wall_time", "onset_s", "apex_s", "offset_s", "duration_ms"),
     *("strength", "label", "probability"),
 )
+CSV_HEADER = _csv_line(CSV_COLUMNS)
+
+
+def csv_row(record: Record) -> bytes:
+    """The line of an event."""
+    label = record.get("label")
+    row = {**record, "probability": (record.get("probabilities") or {}).get(label)}
+    return _csv_line(["" if row.get(name) is None else str(row[name]) for name in CSV_COLUMNS])
 
 
 class LiveCsv:
@@ -196,24 +210,14 @@ class LiveCsv:
 
     def __init__(self, settings: FileSettings) -> None:
         self.name = settings.path
-        self._file = RollingFile(settings, header=_csv_line(CSV_COLUMNS))
+        self._file = RollingFile(settings, header=CSV_HEADER)
 
     def open(self) -> None:
         self._file.open()
 
     def write(self, record: Record) -> None:
-        if record["type"] not in EVENT_TYPES:
-            return
-        label = record.get("label")
-        row = {**record, "probability": (record.get("probabilities") or {}).get(label)}
-        cells = ["" if row.get(name) is None else str(row[name]) for name in CSV_COLUMNS]
-        self._file.append(_csv_line(cells))
+        if record["type"] in EVENT_TYPES:
+            self._file.append(csv_row(record))
 
     def close(self) -> None:
         self._file.close()
-
-
-def _csv_line(cells: tuple[str, ...] | list[str]) -> bytes:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue().encode("utf-8", "backslashreplace")

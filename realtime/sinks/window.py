@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,14 +26,14 @@ from realtime.types import (
 )
 from realtime.view import window_process
 from realtime.view.clip import write_clip
-from realtime.view.overlay import fitted, layout_of
-from realtime.view.story import Gauges, Scene, Story
+from realtime.view.overlay import layout_of, reduced
+from realtime.view.passing import send_scene
+from realtime.view.story import Gauges, Pace, Scene, Story
 
 INSTEAD = "write a page with --report, or a film with --video"
 _EVERY_S = 0.04
 _START_S = 30.0
 _END_S = 2.0
-_RATE_SPAN_S = 2.0
 
 
 def check_display(instead: str = INSTEAD) -> None:
@@ -65,7 +64,7 @@ class WindowSink(PictureSink):
         self._title, self._clips, self._instead = title, clips, instead
         self._latency_ms, self._on_quit = latency_ms, on_quit
         self._story = Story()
-        self._moments: deque[float] = deque()
+        self._pace = Pace()
         self._shown_s = 0.0
         self._waiting: Scene | None = None
         self._note = ""
@@ -118,9 +117,7 @@ class WindowSink(PictureSink):
             return
         self._story.push(frame, route, decided)
         now_s = time.monotonic()
-        self._moments.append(now_s)
-        while self._moments[0] < now_s - _RATE_SPAN_S:
-            self._moments.popleft()
+        self._pace.push(now_s)
         if self.closed or now_s - self._shown_s < _EVERY_S:
             return
         self._shown_s = now_s
@@ -153,9 +150,7 @@ class WindowSink(PictureSink):
         self._running.wait()
 
     def _gauges(self, index: int, route: Watched) -> Gauges:
-        span_s = self._moments[-1] - self._moments[0]
-        fps = (len(self._moments) - 1) / span_s if span_s > 0.0 else None
-        return Gauges(self._status, fps, self._latency_ms(index), route.skipped.get("dropped", 0))
+        return Gauges(self._status, self._pace.fps, self._latency_ms(index), route.skipped.get("dropped", 0))
 
     def _hand_over(self, scene: Scene) -> None:
         """The newest scene, which takes the place of one that was not sent yet."""
@@ -173,7 +168,7 @@ class WindowSink(PictureSink):
                 if note:
                     self._pipe.send(note)
                 if scene is not None:
-                    window_process.send_scene(self._pipe, _reduced(scene))
+                    send_scene(self._pipe, reduced(scene, layout_of(*scene.size).picture))
             self._pipe.send(None)
 
     def _listen(self) -> None:
@@ -245,9 +240,3 @@ class _Steered:
 
     def __exit__(self, *exc: object) -> None:
         self._source.__exit__(*exc)
-
-
-def _reduced(scene: Scene) -> Scene:
-    """A large frame at the size in which it is shown."""
-    shown = layout_of(*scene.size).picture
-    return scene if shown[0] >= scene.size[0] else replace(scene, image=fitted(scene.image, shown))

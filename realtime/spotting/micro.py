@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from realtime.geometry import REGION_NAMES
@@ -33,6 +35,10 @@ class MicroSpotter:
     def needed_amplitude(self) -> float:
         """Displacement at the apex that a typical action unit would need now, percent of the eye distance."""
         return self._finder.needed_amplitude * self._config.needed_factor
+
+    def set_confidence(self, confidence: float) -> None:
+        """From the next decision on, another least probability of what is reported."""
+        self._config = replace(self._config, confidence=confidence)
 
     def push(self, motion: Motion, history: History) -> tuple[KeyFrames, ...]:
         return self._decide(self._finder.push(motion), history, motion.time_s)

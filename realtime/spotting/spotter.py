@@ -47,6 +47,11 @@ class Spotter:
         self._suspended = False
         self._activity = 0.0
 
+    def set_confidence(self, confidence: float) -> None:
+        """From the next decision on, another `SpotterConfig.confidence`; raises `ConfigError`."""
+        self.config = replace(self.config, confidence=confidence)
+        self._micro.set_confidence(confidence)
+
     def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         if self._start_s is None:
             self._start_s = motion.time_s

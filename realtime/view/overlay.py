@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -52,7 +52,22 @@ def draw(scene: Scene, layout: Layout) -> U8:
     """The canvas of a scene, BGR uint8 (height, width, 3), always of the layout's size."""
     width, height = layout.picture
     canvas = np.zeros((layout.canvas[1], layout.canvas[0], 3), np.uint8)
-    picture = canvas[:height, :width]
+    _draw_picture(canvas[:height, :width], scene)
+    _remark(canvas[:height, :width], scene.rows)
+    draw_sidebar(canvas[:height, width:], scene)
+    draw_strip(canvas[height:], scene)
+    return canvas
+
+
+def draw_picture(scene: Scene, size: tuple[int, int]) -> U8:
+    """The frame alone with the outline and the motion of its faces, BGR uint8. `size`: width and height."""
+    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    _draw_picture(picture, scene)
+    return picture
+
+
+def _draw_picture(picture: U8, scene: Scene) -> None:
+    height, width = picture.shape[:2]
     scale = min(width / scene.size[0], height / scene.size[1])
     shown = fitted(scene.image, (round(scene.size[0] * scale), round(scene.size[1] * scale)))
     picture[: shown.shape[0], : shown.shape[1]] = shown
@@ -61,10 +76,6 @@ def draw(scene: Scene, layout: Layout) -> U8:
         _outline(picture, outline * scale, bool(scene.rows and scene.rows[0].unobservable))
     for row in poses.values():
         _patches(picture, row, scale)
-    _remark(picture, scene.rows)
-    draw_sidebar(canvas[:height, width:], scene)
-    draw_strip(canvas[height:], scene)
-    return canvas
 
 
 def fitted(image: U8, size: tuple[int, int]) -> U8:
@@ -73,6 +84,11 @@ def fitted(image: U8, size: tuple[int, int]) -> U8:
         return image
     method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
+
+
+def reduced(scene: Scene, size: tuple[int, int]) -> Scene:
+    """A scene whose frame, where it is larger than it will be shown, has that size (width, height)."""
+    return scene if size[0] >= scene.size[0] else replace(scene, image=fitted(scene.image, size))
 
 
 def _outline(picture: U8, points: F32, hidden: bool) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realtime.geometry import REGION_NAMES
 from realtime.observability import ObservabilityConfig
 from realtime.sinks.base import Watched
 from realtime.sinks.records import Record, event_record
@@ -17,9 +18,15 @@ from realtime.types import F32, F64, U8, FacialEvent, Frame, FrameRow
 SPAN_S = 10.0
 """Time that the strip shows, s."""
 EVENTS = 8
+_PACE_S = 2.0
 _MOST_POINTS = 10_000
 _SEEN, _MOVING, _BLIND = 0.0, 1.0, 2.0
 """States of a point: observable, not because of motion, not because of anything else."""
+PARTS = ("brows", "eyelids", "cheeks and nose", "mouth and chin")
+"""Parts of the face that have a curve of their own."""
+_BROWS = [i for i, name in enumerate(REGION_NAMES) if name.startswith(("brow", "glabella"))]
+_CHEEKS = [i for i, name in enumerate(REGION_NAMES) if name.startswith(("cheek", "nose"))]
+_MOUTH = [i for i, name in enumerate(REGION_NAMES) if name.startswith(("lip", "mouth", "chin"))]
 _AFTERGLOW_S = ObservabilityConfig().afterglow_s
 
 
@@ -53,6 +60,8 @@ class Scene:
     """Stream times of the strip's points, (n,)."""
     motion: F64
     """Largest motion of a region at these, percent of the eye distance, (n,); NaN without evidence."""
+    parts: F64
+    """The same of each of the `PARTS`, (4, n)."""
     hidden: F64
     """1 where a micro-expression could not have been seen, else 0, (n,)."""
     events: tuple[Record, ...]
@@ -60,6 +69,25 @@ class Scene:
     count: int
     """Events so far."""
     gauges: Gauges
+
+
+class Pace:
+    """How many frames the route takes in a second, by the clock on the wall."""
+
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque()
+
+    def push(self, now_s: float) -> None:
+        """A frame is done."""
+        self._moments.append(now_s)
+        while self._moments[0] < now_s - _PACE_S:
+            self._moments.popleft()
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second over the last two seconds."""
+        span_s = self._moments[-1] - self._moments[0] if self._moments else 0.0
+        return (len(self._moments) - 1) / span_s if span_s > 0.0 else None
 
 
 class Story:
@@ -74,12 +102,12 @@ class Story:
     def push(self, frame: Frame, route: Watched, decided: Sequence[FacialEvent]) -> None:
         """Take a frame after the route has."""
         self.tell(decided)
-        lengths = [_largest(row) for row in route.observations]
-        known = [length for length in lengths if not math.isnan(length)]
+        parts = _largest(route.observations)
+        regions = max(parts[0], *parts[2:])
         causes = [row.unobservable for row in route.observations]
         cause = None if None in causes or not causes else causes[0]
         state = _SEEN if cause is None else _MOVING if cause == "motion" else _BLIND
-        self._strip.push(frame.time_s, max(known, default=math.nan), state)
+        self._strip.push(frame.time_s, regions, state, *parts)
 
     def tell(self, decided: Sequence[FacialEvent]) -> None:
         """Take events alone."""
@@ -92,7 +120,7 @@ class Story:
 
     def scene(self, frame: Frame, route: Watched, gauges: Gauges) -> Scene:
         """The moment that was pushed last."""
-        times, motion, states = self._strip.last(frame.time_s - SPAN_S)
+        times, motion, states, *parts = self._strip.last(frame.time_s - SPAN_S)
         hidden = states != _SEEN
         for from_s, to_s in self._seen:  # a micro-expression that was found hid nothing by its own motion
             hidden &= (states != _MOVING) | (times < from_s) | (times > to_s)
@@ -104,6 +132,7 @@ class Story:
             rows=route.observations,
             time_axis_s=times,
             motion=motion,
+            parts=np.stack(parts),
             hidden=hidden.astype(np.float64),
             events=tuple(self._events),
             count=self._count,
@@ -112,10 +141,11 @@ class Story:
 
 
 class _Strip:
-    """Time, motion and state of the last frames, ready to be copied: drawing must not hold up the route."""
+    """Time, motion, state and motion of the parts in the last frames, ready to be copied: drawing must not
+    hold up the route."""
 
     def __init__(self) -> None:
-        self._columns = np.zeros((3, 2 * _MOST_POINTS))
+        self._columns = np.zeros((3 + len(PARTS), 2 * _MOST_POINTS))
         self._end = 0
 
     def push(self, *values: float) -> None:
@@ -125,15 +155,24 @@ class _Strip:
         self._columns[:, self._end] = values
         self._end += 1
 
-    def last(self, from_s: float) -> tuple[F64, F64, F64]:
+    def last(self, from_s: float) -> F64:
         """Copies of the columns from a time on."""
         start = max(self._end - _MOST_POINTS, 0)
         start += int(np.searchsorted(self._columns[0, start : self._end], from_s))
-        times, motion, states = self._columns[:, start : self._end].copy()
-        return times, motion, states
+        return self._columns[:, start : self._end].copy()
 
 
-def _largest(row: FrameRow) -> float:
-    if row.motion is None or row.skipped is not None:
-        return math.nan
-    return math.sqrt(float(np.square(row.motion.regions).sum(axis=1).max()))
+def _largest(rows: Sequence[FrameRow]) -> list[float]:
+    """Largest motion of each part over all faces; NaN without evidence."""
+    found = [math.nan] * len(PARTS)
+    for row in rows:
+        if row.motion is None or row.skipped is not None:
+            continue
+        lengths = np.square(row.motion.regions).sum(axis=1)
+        lids = np.square(row.motion.lids).sum(axis=1)
+        parts = (lengths[_BROWS], lids, lengths[_CHEEKS], lengths[_MOUTH])
+        found = [
+            math.sqrt(max(float(part.max()), old**2 if old == old else 0.0))
+            for part, old in zip(parts, found, strict=True)
+        ]
+    return found

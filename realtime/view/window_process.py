@@ -9,35 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from multiprocessing.connection import Connection
 
 import cv2
-import numpy as np
 
 from realtime.faces.mesh import quiet_stderr
+from realtime.view.passing import receive
 from realtime.view.screen import Screen
-from realtime.view.story import Scene
 
 _KEYS = {ord("q"): "quit", 27: "quit", ord(" "): "pause", ord("s"): "save", ord("h"): "help"}
 _WAIT_MS = 15
 _NICE = 10
-
-
-def send_scene(pipe: Connection, scene: Scene) -> None:
-    """Send a scene; its image goes as it lies in memory, so that nobody waits for it to be copied."""
-    pipe.send(replace(scene, image=scene.image[:0]))
-    pipe.send((scene.image.shape, scene.image.dtype.str))
-    pipe.send_bytes(np.ascontiguousarray(scene.image).reshape(-1).data)
-
-
-def receive(pipe: Connection) -> Scene | str | None:
-    """The next message. Raises EOFError where the other side has gone."""
-    message: Scene | str | None = pipe.recv()
-    if not isinstance(message, Scene):
-        return message
-    shape, kind = pipe.recv()
-    return replace(message, image=np.frombuffer(pipe.recv_bytes(), kind).reshape(shape))
 
 
 def run(pipe: Connection, title: str) -> None:

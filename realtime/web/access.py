@@ -46,6 +46,27 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a server listens."""
+
+    host: str = LOOPBACK
+    port: int = 0
+    """0: any that is free."""
+    token: str = field(default="", repr=False)
+    """Has to be shown to it; empty: none is needed on this machine, and a new one is made for any other."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"port must lie in 0..65535, not {self.port}")
+        Access.of(self.host, self.token)
+
+    @property
+    def shown(self) -> str:
+        """`HOST:PORT`."""
+        return shown_address(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """The rules of one server."""
 

@@ -33,7 +33,15 @@ def make_app(title: str, purpose: str) -> Any:
     """An empty FastAPI application that describes itself at `/openapi.json`; its own pages, which would be
     made from scripts of others, are off. Raises `UsageError` where the extra is missing."""
     fastapi = extras.load("fastapi", purpose, "web")
-    return fastapi.FastAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = fastapi.FastAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False)
+
+    async def refuse(request: Any, error: Any) -> Any:
+        # what was sent is not sent back: it may be no JSON (NaN), and is none of an answer's business
+        said = [{key: fault[key] for key in ("loc", "msg", "type")} for fault in error.errors()]
+        return fastapi.responses.JSONResponse({"detail": said}, 422)
+
+    app.add_exception_handler(fastapi.exceptions.RequestValidationError, refuse)
+    return app
 
 
 class Server:

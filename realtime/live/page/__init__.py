@@ -1,0 +1,1 @@
+"""The live page: pictures and motion from the cameras' processes, events from the outputs, to a browser."""
