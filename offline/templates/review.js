@@ -15,6 +15,8 @@ let images = []; // one per frame, or null
 let place = 0; // the frame that is shown
 let chosen = ""; // the mark that the arrow keys move
 let playing = 0, comparing = false, zoomed = true;
+let opening = true; // a clip is being opened: `number` is its, `answer` still that of the one before
+let busy = Promise.resolve(); // what the expert does, one after the other
 
 // ---------------------------------------------------------------- talking to the server
 
@@ -73,16 +75,19 @@ function tell(text) {
 
 // ---------------------------------------------------------------- clips
 
+/** Open a clip; until it is there, nothing can be said of any. `quietly`: the one that is open, anew. */
 async function show(which, quietly = false) {
   stop();
   number = which;
   if (!quietly) {
     comparing = false;
+    setOpening(true);
     $("clip").textContent = `${which + 1} of ${review.clips.length} · ${review.clips[which].id}`;
     $("where").textContent = "opening …";
   }
   const found = await ask(`/api/clips/${which}`);
-  if (which !== number) return; // somebody was faster
+  if (which !== number) return; // another was asked for meanwhile
+  setOpening(false);
   const other = !clip || clip.id !== found.id;
   clip = found;
   answer = unsaved.get(which) ?? found.answer;
@@ -96,11 +101,18 @@ async function show(which, quietly = false) {
   $("missing").hidden = !clip.problem;
   $("missing").textContent = clip.problem ?? "";
   $("picture").hidden = Boolean(clip.problem);
+  $("motion").hidden = Boolean(clip.problem);
   $("frame").max = String(Math.max(images.length - 1, 0));
   fillLabels();
   $("comment").value = answer.comment;
   showAll();
   if (!quietly) tell(`clip ${which + 1} of ${review.clips.length}, ${SAID[answer.decision]}${clip.problem ? `; ${clip.problem}` : ""}`);
+}
+
+function setOpening(is) {
+  opening = is;
+  $("label").disabled = is;
+  $("comment").disabled = is;
 }
 
 function fillLabels() {
@@ -227,6 +239,11 @@ function showProgress() {
 
 // ---------------------------------------------------------------- what the expert does
 
+/** Do something to the clip that is open, after what is being done; nothing while one is being opened. */
+function act(work) {
+  busy = busy.then(() => (opening ? undefined : work())).catch((error) => complain(error.message));
+}
+
 function change(part, text) {
   answer = { ...answer, ...part };
   save();
@@ -291,10 +308,14 @@ function decide(decision) {
 
 async function go(which) {
   if (which < 0 || which >= review.clips.length || which === number) return;
+  const before = number;
   try {
+    await busy; // what was said belongs to the clip that is open
     await show(which);
   } catch (error) {
     complain(error.message);
+    if (number === which) number = before;
+    setOpening(false);
   }
 }
 
@@ -308,20 +329,16 @@ function nextOpen() {
 }
 
 async function undo() {
-  try {
-    await saving;
-    const reply = await ask("/api/undo", { method: "POST" });
-    review = reply;
-    if (reply.number === null) {
-      tell("nothing to take back");
-      return;
-    }
-    await show(reply.number, reply.number === number);
-    tell(`taken back in clip ${reply.number + 1}, ${SAID[answer.decision]}`);
-    $("saved").textContent = "taken back";
-  } catch (error) {
-    complain(error.message);
+  await saving;
+  const reply = await ask("/api/undo", { method: "POST" });
+  review = reply;
+  if (reply.number === null) {
+    tell("nothing to take back");
+    return;
   }
+  await show(reply.number, reply.number === number);
+  tell(`taken back in clip ${reply.number + 1}, ${SAID[answer.decision]}`);
+  $("saved").textContent = "taken back";
 }
 
 function stop() {
@@ -364,15 +381,13 @@ function zoom() {
 // ---------------------------------------------------------------- keys and buttons
 
 const MARK_KEYS = { 0: "", 1: "onset", 2: "apex", 3: "offset", o: "onset", a: "apex", f: "offset", Escape: "" };
+const KEYS_GO = { n: () => go(number + 1), p: () => go(number - 1), j: () => nextOpen() };
 const KEYS_DO = {
   ArrowLeft: (event) => step(place - (event.shiftKey ? 10 : 1)),
   ArrowRight: (event) => step(place + (event.shiftKey ? 10 : 1)),
   y: () => decide("accept"),
   x: () => decide("reject"),
-  n: () => go(number + 1),
-  p: () => go(number - 1),
-  j: nextOpen,
-  u: undo,
+  u: () => undo(),
   c: () => clip.pictures && compare(),
   z: () => clip.pictures && clip.pictures.face && zoom(),
   l: () => $("label").focus(),
@@ -389,44 +404,46 @@ document.addEventListener("keydown", (event) => {
   }
   const digit = /^(?:Digit|Numpad)([123])$/.exec(event.code);
   if (event.shiftKey && digit) {
-    setHere(KEYS[Number(digit[1]) - 1]);
+    act(() => setHere(KEYS[Number(digit[1]) - 1]));
   } else if (event.key === " " && !event.target.matches("button, summary")) {
-    play();
+    act(play);
   } else if (Object.hasOwn(MARK_KEYS, event.key)) {
-    choose(MARK_KEYS[event.key]);
+    act(() => choose(MARK_KEYS[event.key]));
+  } else if (Object.hasOwn(KEYS_GO, event.key)) {
+    KEYS_GO[event.key]();
   } else if (Object.hasOwn(KEYS_DO, event.key)) {
-    KEYS_DO[event.key](event);
+    act(() => KEYS_DO[event.key](event));
   } else {
     return;
   }
   event.preventDefault();
 });
 
-$("frame").addEventListener("input", () => step(Number($("frame").value)));
-$("back").addEventListener("click", () => step(place - 1));
-$("forth").addEventListener("click", () => step(place + 1));
+$("frame").addEventListener("input", () => act(() => step(Number($("frame").value))));
+$("back").addEventListener("click", () => act(() => step(place - 1)));
+$("forth").addEventListener("click", () => act(() => step(place + 1)));
 $("previous").addEventListener("click", () => go(number - 1));
 $("next").addEventListener("click", () => go(number + 1));
 $("open").addEventListener("click", nextOpen);
-$("undo").addEventListener("click", undo);
-$("play").addEventListener("click", play);
-$("compare").addEventListener("click", compare);
-$("zoom").addEventListener("click", zoom);
+$("undo").addEventListener("click", () => act(undo));
+$("play").addEventListener("click", () => act(play));
+$("compare").addEventListener("click", () => act(compare));
+$("zoom").addEventListener("click", () => act(zoom));
 $("label").addEventListener("change", () => change({ label: $("label").value }, `label ${$("label").value}`));
 $("comment").addEventListener("input", () => change({ comment: $("comment").value }, ""));
 for (const button of document.querySelectorAll("button.mark")) {
-  button.addEventListener("click", () => choose(button.dataset.mark));
+  button.addEventListener("click", () => act(() => choose(button.dataset.mark)));
 }
 for (const button of document.querySelectorAll("button.here")) {
-  button.addEventListener("click", () => setHere(button.dataset.mark));
+  button.addEventListener("click", () => act(() => setHere(button.dataset.mark)));
 }
 for (const button of document.querySelectorAll("button.verdict")) {
-  button.addEventListener("click", () => decide(button.dataset.decision));
+  button.addEventListener("click", () => act(() => decide(button.dataset.decision)));
 }
 $("curve").addEventListener("pointerdown", (event) => {
   const box = $("curve").firstChild.getBoundingClientRect();
   const share = ((event.clientX - box.left) / box.width) * (628 / 600) - 14 / 600;
-  step(placeAt(clip.pictures, share));
+  act(() => step(placeAt(clip.pictures, share)));
 });
 
 async function start() {

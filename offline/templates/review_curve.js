@@ -1,7 +1,7 @@
 // The motion curve of a clip with its marks: an SVG that is drawn anew whenever something changes.
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDTH = 600, HEIGHT = 120, TOP = 18, BELOW = 20;
+const WIDTH = 600, HEIGHT = 120, TOP = 18, BELOW = 25;
 export const KEYS = ["onset", "apex", "offset"];
 
 function element(name, attributes, text = "") {
@@ -74,7 +74,7 @@ export function drawCurve(pictures, keys, coded, place, chosen) {
     svg.append(
       element("path", { class: `mark ${name}${is ? " chosen" : ""}`, d: `M${x} ${TOP}V${HEIGHT}` }),
       element("text", {
-        x: inside, y: name === "apex" ? TOP - 5 : HEIGHT + 15, "text-anchor": anchor, class: is ? "chosen-name" : "",
+        x: inside, y: name === "apex" ? TOP - 5 : HEIGHT + 18, "text-anchor": anchor, class: is ? "chosen-name" : "",
       }, name),
     );
   }
