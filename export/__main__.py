@@ -1,5 +1,12 @@
 """`python -m export` is `glimpse-export`."""
 
-from export.cli import main
+from realtime.start import start
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Run `glimpse-export`; gives the exit code."""
+    return start("export.cli", "glimpse-export")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,5 +1,12 @@
 """`python -m offline` is `glimpse-offline`."""
 
-from offline.cli import main
+from realtime.start import start
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Run `glimpse-offline`; gives the exit code."""
+    return start("offline.cli", "glimpse-offline")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,5 +1,12 @@
 """`python -m realtime` is `glimpse`."""
 
-from realtime.cli import main
+from realtime.start import start
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Run `glimpse`; gives the exit code."""
+    return start("realtime.cli", "glimpse")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -43,14 +43,27 @@ def check_outputs(options: argparse.Namespace) -> None:
     ]
     if len(set(taken)) < len(taken):
         raise UsageError("two outputs name the same file")
-    for name in filter(None, (*options.files, options.config, options.truth)):
-        if Path(name).resolve() in taken:
-            raise UsageError(f"{name}: is both input and output")
+    _refuse_inputs(options, taken)
     _check_pictures(options)
     if options.truth and not options.report:
         raise UsageError("--truth is drawn into the report; name one with --report")
     if sum(path == "-" for _, path in named) > 1:
         raise UsageError("only one output can go to standard output")
+
+
+def _refuse_inputs(options: argparse.Namespace, taken: Sequence[Path]) -> None:
+    """Refuse outputs that would overwrite an input, also while they are being made."""
+    from realtime.sinks.files import partial_of
+    from realtime.sources.images import SUFFIXES
+
+    written = {*taken, *(partial_of(path, keep_ending=keep) for path in taken for keep in (False, True))}
+    for name in filter(None, (*options.files, options.config, options.truth)):
+        source = Path(name).resolve()
+        if source in written:
+            raise UsageError(f"{name}: is both input and output")
+        for path in taken:
+            if path.parent == source and path.suffix.lower() in SUFFIXES and path.exists():
+                raise UsageError(f"{path}: is both an image of {name} and output")
 
 
 def _check_pictures(options: argparse.Namespace) -> None:

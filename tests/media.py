@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +11,7 @@ import av
 import cv2
 import numpy as np
 
+from benchmarks.faults.matroska import write_mkv as write_mkv
 from realtime.types import U8
 
 
@@ -38,30 +38,6 @@ def jpeg(image: U8, quality: int = 95) -> bytes:
     return data.tobytes()
 
 
-def write_mkv(
-    path: Path,
-    frames: Sequence[bytes],
-    times_ms: Sequence[int],
-    *,
-    fps: float | None = 30,
-    size: tuple[int, int] = (64, 48),
-) -> None:
-    """Write JPEG frames at any timestamps as Matroska (RFC 9559); `fps` None leaves the rate out."""
-    head = [("4286", 1), ("42F7", 1), ("42F2", 4), ("42F3", 8)]
-    ebml = b"".join(_uint(key, value) for key, value in head) + _element("4282", b"matroska")
-    ebml += _uint("4287", 4) + _uint("4285", 2)
-    info = _uint("2AD7B1", 1_000_000) + _element("4D80", b"tests") + _element("5741", b"tests")
-    track = _uint("D7", 1) + _uint("73C5", 1) + _uint("83", 1) + _element("86", b"V_MJPEG")
-    track += _uint("23E383", round(1e9 / fps)) if fps else b""
-    track += _element("E0", _uint("B0", size[0]) + _uint("BA", size[1]))
-    clusters = b"".join(
-        _element("1F43B675", _uint("E7", time_ms) + _element("A3", b"\x81\x00\x00\x80" + frame))
-        for frame, time_ms in zip(frames, times_ms, strict=True)
-    )
-    body = _element("1549A966", info) + _element("1654AE6B", _element("AE", track)) + clusters
-    path.write_bytes(_element("1A45DFA3", ebml) + _element("18538067", body))
-
-
 def encode(
     target: str | BinaryIO,
     form: str,
@@ -85,11 +61,3 @@ def encode(
             if pace:
                 time.sleep(max(started_s + number / fps - time.monotonic(), 0.0))
         container.mux(stream.encode(None))
-
-
-def _element(key: str, data: bytes) -> bytes:
-    return bytes.fromhex(key) + struct.pack(">Q", len(data) | 1 << 56) + data
-
-
-def _uint(key: str, value: int) -> bytes:
-    return _element(key, struct.pack(">Q", value))

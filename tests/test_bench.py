@@ -437,7 +437,9 @@ def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         run_together([Job("a", None, 1, None, 0.0, "none", "cpu", 0.0)])
 
 
-def test_the_sample_is_made_where_no_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sample_is_made_where_no_source_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     made: list[Path] = []
 
     def write(folder: Path, fps: float) -> tuple[Path, str]:
@@ -450,4 +452,5 @@ def test_the_sample_is_made_where_no_source_is_named(monkeypatch: pytest.MonkeyP
         assert path.endswith("sample.mp4")
         assert name == "own sample (H.264)"
         assert made[0].is_dir()
+        assert capsys.readouterr().err == "glimpse: making a stream to measure with\n"
     assert not made[0].exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -115,7 +116,49 @@ def test_names_that_lead_nowhere(glimpse: Glimpse, name: str) -> None:
     assert "secret" not in outcome.err
 
 
+def test_a_film_whose_name_is_not_utf8(glimpse: Glimpse, tmp_path: Path, wall: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xe9t\xe9.avi")
+    shutil.copy(wall, path)
+    assert_refused(glimpse("process", path, "--model", "none"), 1, "not UTF-8")
+
+
 # --- commands that make no sense
+
+
+def test_an_input_is_not_written_over_while_an_output_is_made(
+    glimpse: Glimpse, tmp_path: Path, wall: Path
+) -> None:
+    for name, flags in (
+        ("x.jsonl.partial", ["--out", tmp_path / "x.jsonl"]),
+        ("x.partial.avi", ["--video", tmp_path / "x.avi", "--allow-clips"]),
+    ):
+        path = tmp_path / name
+        shutil.copy(wall, path)
+        assert_refused(glimpse("process", path, "--model", "none", *flags), 2, path, "both input and output")
+        assert path.read_bytes() == wall.read_bytes()
+
+
+def test_an_image_of_the_input_is_not_written_over(glimpse: Glimpse, tmp_path: Path) -> None:
+    path = tmp_path / "1.png"
+    assert cv2.imwrite(str(path), picture(1))
+    data = path.read_bytes()
+    assert_refused(glimpse("process", tmp_path, "--model", "none", "--out", path), 2, path, tmp_path)
+    assert path.read_bytes() == data
+    assert glimpse("process", tmp_path, "--model", "none", "--out", tmp_path / "1.jsonl").code == 0
+
+
+@pytest.mark.parametrize("package", ["realtime", "offline", "export"])
+def test_an_interrupt_while_a_command_is_loaded_is_one_line(
+    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> object:
+        raise KeyboardInterrupt
+
+    command = importlib.import_module(f"{package}.__main__")
+    monkeypatch.setattr("realtime.start.importlib.import_module", interrupted)
+    assert command.main() == 130
+    program = "glimpse" if package == "realtime" else f"glimpse-{package}"
+    assert capsys.readouterr().err == f"{program}: interrupted\n"
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,25 @@ def test_reset_forgets_a_look_that_failed(tracker: FaceTracker) -> None:
     assert tracker._look is None
 
 
+def test_a_look_that_fails_loses_no_follower(tracker: FaceTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds a model: one that was forgotten would stay for as long as the process lives."""
+    once = seen(tracker, 30.0, count=3)
+
+    def break_down(*about: object) -> bool:
+        raise RuntimeError("the mesh broke down")
+
+    for start, name in enumerate(("follow", "start"), start=1):
+        with monkeypatch.context() as broken:
+            broken.setattr(SlowMesh, name, break_down)
+            for index in range(5):
+                with pytest.raises(RuntimeError):
+                    tracker.push(Frame(9, 10.0 * start + index, readonly(np.full((4, 4, 3), 9, np.uint8))))
+                tracker.push(Frame(9, 10.0 * start + index + 0.02, readonly(np.full((4, 4, 3), 9, np.uint8))))
+        assert len(tracker._all) == 1
+    tracker.reset()
+    assert seen(tracker, 30.0, count=3) == once
+
+
 def test_pyplot_is_loaded_when_it_is_first_drawn_with() -> None:
     code = """
 import sys

@@ -122,8 +122,12 @@ class Run:
         until(lambda: self.process.poll() is not None, "the end of the run")
         for thread in self._threads:
             thread.join(30)
+        over: set[str] = set()
         for record in self.records:
             jsonschema.validate(record, SCHEMA)
+            assert record["type"] == "summary" or record["camera"] not in over, "told after its end"
+            if record.get("state") == "ended":
+                over.add(record["camera"])
         return int(self.process.returncode)
 
 
@@ -495,6 +499,16 @@ def test_check_says_what_every_camera_shows(
     assert shown[1] == "dead: failed: rtsp://127.0.0.1:9/stream: cannot be opened: Connection refused"
 
 
+def test_check_looks_for_the_model(recording: Recording, capsys: pytest.CaptureFixture[str]) -> None:
+    import realtime.cli
+
+    assert realtime.cli.main(["live", str(recording.path), "--check", "--model", "nonesuch"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("glimpse: ")
+    assert "nonesuch" in output.err
+
+
 def test_check_ends_in_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     import realtime.cli
 
@@ -503,7 +517,12 @@ def test_check_ends_in_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
         url = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/"
         mute = {"source": url, "open_timeout_s": 500}
         config.write_text(json.dumps({"cameras": {"mute": mute, "deaf": mute}}))
-        assert realtime.cli.main(["live", "--config", str(config), "--check", "--seconds", "4"]) == 1
+        assert (
+            realtime.cli.main(
+                ["live", "--config", str(config), "--check", "--seconds", "4", "--model", "none"]
+            )
+            == 1
+        )
     assert capfd.readouterr().out.splitlines() == [
         "mute: failed: no answer within 4 s",
         "deaf: failed: no answer within 4 s",

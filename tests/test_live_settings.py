@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 import realtime.cli
-from realtime.errors import ConfigError, OutputError, UsageError
+from realtime.errors import ConfigError, OutputError, SourceError, UsageError
 from realtime.live import command
 from realtime.live.camera import policy_of
 from realtime.live.camera_process import RENEW, CameraProcess, Exit
@@ -39,7 +39,8 @@ from realtime.live.settings import (
 from realtime.live.supervisor import Supervisor
 from realtime.live.web import WebServer
 from realtime.redaction import Redactor, secrets_of, shown_url, without_credentials
-from realtime.sinks.rolling import FileSettings
+from realtime.sinks.outlet import Outlet
+from realtime.sinks.rolling import FileSettings, LiveJsonLines
 from realtime.sources.stream_status import StreamStatus
 from realtime.types import FrameRow
 from realtime.web.access import Listen
@@ -105,7 +106,7 @@ def test_a_whole_url_is_shown_without_credentials(url: str, shown: str, secret: 
     ],
 )
 def test_wrong_settings_do_not_show_a_secret(data: Any) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises((ConfigError, SourceError)) as caught:
         parse_live(data, "cameras.yaml", {"PASS": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
@@ -206,7 +207,7 @@ WRONG: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("data", "said"), WRONG, ids=[said for _, said in WRONG])
 def test_wrong_settings_are_one_clear_line(data: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises((ConfigError, SourceError), match=said) as caught:
         parse_live(data, "cameras.yaml", {})
     assert "\n" not in str(caught.value)
 
@@ -231,7 +232,6 @@ def test_a_run_from_flags() -> None:
         (["0", "--pace", "slow"], "pace"),
         (["0", "--name", "a b"], "a b"),
         (["0", "--mqtt", "http://x"], "mqtt"),
-        (["nonesuch.mp4"], "nonesuch.mp4"),
         (["0", "--metrics", "x"], "address"),
         (["0", "--web", "x:y"], "address"),
     ],
@@ -244,6 +244,14 @@ def test_wrong_commands_are_one_clear_line(
     assert output.out == ""
     assert said in output.err
     assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["live", "process", "bench"])
+def test_an_input_that_is_missing_is_no_wrong_usage(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert realtime.cli.main([command, "nonesuch.mp4"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "nonesuch.mp4: no such file" in output.err
 
 
 def test_flags_that_belong_to_one_camera_do_not_go_with_a_file(tmp_path: Path) -> None:
@@ -459,6 +467,25 @@ def test_every_camera_is_told_to_have_ended(tmp_path: Path, monkeypatch: pytest.
     records = [json.loads(line) for line in out.read_text().splitlines()]
     told = [(r["type"], r.get("state")) for r in records]
     assert told == [("summary", None), ("status", "reconnecting"), ("status", "ended")]
+
+
+def test_a_run_whose_outputs_took_nothing_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nothing came for has not."""
+    run = LiveSettings({"door": CameraSettings("rtsp://h/x")}, OutputSettings(FileSettings("/dev/full")))
+    monkeypatch.setattr("realtime.live.supervisor._OUTLET_GRACE_S", 0.2)
+    for event, useless in (({"type": "status", "camera": "door", "state": "starting"}, True), (None, False)):
+        outlets = [Outlet(LiveJsonLines(FileSettings("/dev/full")))]
+        boss = Supervisor(run, outlets, seconds=None)
+        boss._due.clear()
+        boss.fleet.note("door", {"type": "status", "state": "ended"})
+        boss._summed.add("door")
+        if event is not None:
+            outlets[0].put(event)
+        if not useless:
+            assert boss.run() == 0
+            continue
+        with pytest.raises(OutputError, match="nothing could be delivered to /dev/full"):
+            boss.run()
 
 
 def test_a_camera_that_fails_in_mid_run_is_summed_up_with_its_counts() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import math
@@ -20,6 +21,7 @@ from realtime.errors import OutputError
 from realtime.geometry import REGION_NAMES
 from realtime.sinks import CsvSink, EventSink, JsonLinesSink, SinkGroup
 from realtime.sinks.csv import COLUMNS
+from realtime.sinks.files import OutputFile, partial_of
 from realtime.sinks.records import event_record, notice_record, stream_record, summary_record, to_line
 from realtime.sinks.report import ReportSink
 from realtime.types import (
@@ -347,3 +349,41 @@ def test_action_units_are_written_where_they_are_known(validator: Any) -> None:
     assert record["sides"] == {"AU12": "left"}
     assert "action_units" not in event_record(MICRO)
     validator.validate(record)
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b"earlier")
+    partial_of(path).write_bytes(b"left by a run that was killed")
+    first = OutputFile(path)
+    with pytest.raises(OutputError, match=r"out\.jsonl: another run is writing it"):
+        OutputFile(path)
+    assert path.read_bytes() == b"earlier"
+    first.write(b"first")
+    first.commit()
+    assert path.read_bytes() == b"first"
+    second = OutputFile(path)
+    second.write(b"second")
+    assert second.abandon() == f"what was written so far is kept in {partial_of(path)}"
+    assert path.read_bytes() == b"first"
+    OutputFile(path).commit()
+    assert path.read_bytes() == b""
+
+
+def test_a_file_that_gets_its_name_while_another_run_opens_it_stays_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run has opened what is the first one's result by the time that it may have it."""
+    path = tmp_path / "out.jsonl"
+    first = OutputFile(path)
+    first.write(b"first")
+    flock = fcntl.flock
+
+    def slow(file: Any, what: int) -> None:
+        first.commit()
+        flock(file, what)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with pytest.raises(OutputError, match="another run has just written it"):
+        OutputFile(path)
+    assert path.read_bytes() == b"first"

@@ -8,7 +8,7 @@ import pytest
 from media import jpeg, picture
 
 from realtime.errors import SourceError
-from realtime.sources import ImageFolderSource, open_source
+from realtime.sources import ImageFolderSource, common, open_source
 from realtime.sources.images import natural_key
 from realtime.types import Frame, Unreadable
 
@@ -112,4 +112,35 @@ def test_folders_without_a_stream(tmp_path: Path) -> None:
 def test_images_that_are_too_large(tmp_path: Path) -> None:
     save(tmp_path / "1.png", np.zeros((1, 8193, 3), np.uint8))
     with pytest.raises(SourceError, match="8193×1 pixels are too large; the limit is 8192"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "tif", "webp"])
+def test_an_image_that_is_too_large_is_not_even_decoded(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its header tells; a picture of 16k×16k would take most of a gigabyte."""
+    monkeypatch.setattr(common, "MAX_SIDE_PX", 100)
+    for number, width in enumerate((64, 64, 101, 64)):
+        save(tmp_path / f"{number}.{suffix}", picture(number, width=width))
+    decoded: list[int] = []
+    decode = cv2.imdecode
+
+    def watched(data: np.ndarray, flags: int) -> object:
+        image = decode(data, flags)
+        decoded.append(image.shape[1])
+        return image
+
+    monkeypatch.setattr(cv2, "imdecode", watched)
+    items = list(open_source(tmp_path, fps=30))
+    assert [type(item) for item in items] == [Frame, Frame, Unreadable, Frame]
+    assert items[2] == Unreadable(2, "size")
+    assert set(decoded) == {64}
+
+
+def test_a_folder_of_images_that_are_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "MAX_SIDE_PX", 50)
+    for number in range(3):
+        save(tmp_path / f"{number}.png", picture(number))
+    with pytest.raises(SourceError, match="64×48 pixels are too large"):
         open_source(tmp_path)

@@ -425,3 +425,46 @@ def test_a_live_run_with_a_window_ends_as_one_without(display: None, tmp_path: P
     words = ["live", str(tmp_path / "a.avi"), "--show", "--model", "none", "--out", str(out)]
     assert realtime.cli.main(words) == 0
     assert '"frames":30' in out.read_text().splitlines()[-1]
+
+
+class FullDisk:
+    """A writer that goes on without a word when there is no more room, as OpenCV's does."""
+
+    def __init__(self, writer: cv2.VideoWriter, room: int) -> None:
+        self._writer, self._room = writer, room
+
+    def write(self, picture: U8) -> None:
+        self._room -= 1
+        if self._room >= 0:
+            self._writer.write(picture)
+
+    def release(self) -> None:
+        self._writer.release()
+
+
+@pytest.mark.parametrize("ending", [".avi", ".mkv", ".mp4", ".webm"])
+def test_a_film_for_which_there_is_no_room_is_not_taken_for_whole(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    for room, whole in ((5, False), (20, True)):
+        path.write_bytes(b"earlier")
+        film = Film(path, 25.0, (64, 48))
+        film._writer = FullDisk(film._writer, room)  # type: ignore[assignment]
+        for number in range(20):
+            film.write(np.full((48, 64, 3), 10 * number, np.uint8), number / 25.0)
+        if whole:
+            film.close()
+            assert path.read_bytes() != b"earlier"
+            continue
+        with pytest.raises(OutputError, match="is the disk full"):
+            film.close()
+        assert path.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_runs_do_not_make_one_film(tmp_path: Path) -> None:
+    film = Film(tmp_path / "a.avi", 25.0, (64, 48))
+    with pytest.raises(OutputError, match="another run is writing it"):
+        Film(tmp_path / "a.avi", 25.0, (64, 48))
+    film.abandon()
+    with pytest.raises(OutputError, match="must be UTF-8"):
+        Film(tmp_path / os.fsdecode(b"\xff.avi"), 25.0, (64, 48))

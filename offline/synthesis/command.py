@@ -69,8 +69,18 @@ def run(args: argparse.Namespace) -> int:
         raise OutputError(f"cannot make folder {args.out}: {error.strerror or error}") from error
     for number in range(args.count):
         written = _write_stream(args, number)
-        print(f"{written.video}: {written.truth.frames} frames, {len(written.truth.events)} events")
+        print(f"{written.video}: {written.truth.frames} frames, {_counted(written.truth)}")
     return 0
+
+
+def _counted(truth: Truth) -> str:
+    """What happens in a stream, `--events` and the others apart."""
+    micros = sum(event.kind == "micro_expression" for event in truth.events)
+    macros = len(truth.events) - micros
+    text = "1 micro-expression" if micros == 1 else f"{micros} micro-expressions"
+    if not macros:
+        return text
+    return f"{text} and {macros} macro-expression" + "s" * (macros > 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def _stream(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     from realtime.bench.sample import write_sample
 
     with tempfile.TemporaryDirectory() as folder:
-        _say("making a stream")
+        print("glimpse: making a stream to measure with", file=sys.stderr)
         path, codec = write_sample(Path(folder), options.fps or _SAMPLE_FPS)
         yield os.fspath(path), f"{_OWN} ({codec})"
 

@@ -104,6 +104,7 @@ class FaceTracker:
         self._thread = ThreadPoolExecutor(1, "face-mesh", initializer=give_way)
         try:
             self._finder = self._thread.submit(FaceFinder, self.config.detection_confidence).result()
+            self._all: list[FaceFollower] = []
             self._idle = [self._thread.submit(self._follower).result()]
         except BaseException:
             self._thread.shutdown()
@@ -117,8 +118,8 @@ class FaceTracker:
         look, self._look = self._look, None
         if look is not None:
             wait([look.future])  # whatever becomes of it
-        self._idle += self._active.values()
         self._active = {}
+        self._idle = self._all.copy()
         for follower in self._idle:
             self._thread.submit(follower.reset).result()
         self._next_id = 0
@@ -155,11 +156,12 @@ class FaceTracker:
         """Free the models."""
         self._thread.shutdown()
         self._finder.close()
-        for follower in (*self._idle, *self._active.values()):
+        for follower in self._all:
             follower.close()
 
     def _follower(self) -> FaceFollower:
-        return FaceFollower(self.config.detection_confidence, self.config.window_scale)
+        self._all.append(FaceFollower(self.config.detection_confidence, self.config.window_scale))
+        return self._all[-1]
 
     def _finish(self) -> None:
         """Wait for the look that goes on, if there is one, and show what it found."""
@@ -173,6 +175,13 @@ class FaceTracker:
         self._shown = tuple((number, f.points) for number, f in active if f.points is not None)
 
     def _look_at(self, image: U8, now_s: float) -> None:
+        try:
+            self._follow(image, now_s)
+        except BaseException:  # no follower is lost: each holds a model
+            self._idle = [f for f in self._all if f not in self._active.values()]
+            raise
+
+    def _follow(self, image: U8, now_s: float) -> None:
         before, self._active = self._active, {}
         for number, follower in before.items():
             if follower.follow(image, self._others(before, number)) and not self._covered(follower.points):

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="device (0, /dev/video0), URL (rtsp://, http://, …) or file",
     )
     add("--config", metavar="YAML", help="cameras, outputs and settings; '{NAME}' is an environment variable")
-    add("--check", action="store_true", help="open every camera, say what it shows, and end")
+    add("--check", action="store_true", help="load the model, open every camera, say what it shows, and end")
     add("--seconds", type=float, metavar="S", help="end after this time, --check too")
     add("--name", metavar="NAME", help="name of the camera in all records")
     add("--max-faces", type=int, metavar="N", help="most faces at once (default: 1)")
@@ -155,10 +155,16 @@ def _flagged(make: Callable[[], Any]) -> Any:
 
 
 def _check(settings: LiveSettings, limit_s: float | None) -> int:
-    """Open all cameras at once; one line each, in the order of the settings. Ends within `limit_s`."""
+    """Open all cameras at once; one line each, in the order of the settings. Ends within `limit_s`.
+
+    Raises `BundleError` or `DeviceError` where the model could not run.
+    """
+    from realtime.api import load_recognizer
     from realtime.live.camera_process import CameraProcess, Exit, Message
     from realtime.redaction import Redactor
 
+    if settings.model != "none":
+        load_recognizer(settings.model, device=settings.device)  # type: ignore[arg-type]
     inbox: queue.Queue[Message] = queue.Queue()
     redact = Redactor(settings.secrets)
     processes = {name: CameraProcess(name, settings, inbox, redact) for name in settings.cameras}

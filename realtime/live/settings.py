@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from realtime.config import PipelineConfig, build, read_yaml
-from realtime.errors import ConfigError
+from realtime.errors import ConfigError, SourceError
 from realtime.redaction import Redactor, secrets_of, shown_url
 from realtime.sinks.lsl import LslSettings
 from realtime.sinks.mqtt import MqttSettings
@@ -130,7 +130,7 @@ class LiveSettings:
                     f"'{name}' cannot name a camera: letters, digits, '_', '-' and '.' only, at most 64"
                 )
             if camera.is_file and not os.path.exists(camera.source):
-                raise ConfigError(f"camera {name}: {camera.shown_source}: no such file, device or URL")
+                raise SourceError(f"camera {name}: {camera.shown_source}: no such file, device or URL")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device must be auto, cpu or cuda, not '{self.device}'")
 
@@ -144,6 +144,7 @@ def load_live(path: str | os.PathLike[str], environ: Mapping[str, str] = os.envi
 
     Raises:
         ConfigError: the file cannot be read, has unknown keys or wrong values, or a variable is not set.
+        SourceError: a camera is a file that does not exist.
     """
     name = os.fspath(path)
     return parse_live(read_yaml(name), name, environ)
@@ -154,8 +155,8 @@ def parse_live(data: Any, name: str = "config", environ: Mapping[str, str] = os.
     secrets: list[str] = []
     try:
         return _parsed(data, name, environ, secrets)
-    except ConfigError as error:  # a value that is wrong may hold a secret
-        raise ConfigError(Redactor(secrets)(str(error))) from None
+    except (ConfigError, SourceError) as error:  # a value that is wrong may hold a secret
+        raise type(error)(Redactor(secrets)(str(error))) from None
 
 
 def _parsed(data: Any, name: str, environ: Mapping[str, str], secrets: list[str]) -> LiveSettings:
@@ -179,8 +180,8 @@ def _parsed(data: Any, name: str, environ: Mapping[str, str], secrets: list[str]
     }
     try:
         return with_secrets(LiveSettings(**values), secrets)
-    except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from None
+    except (ConfigError, SourceError) as error:
+        raise type(error)(f"{name}: {error}") from None
 
 
 def output(kind: str, value: Any, where: str) -> Any:

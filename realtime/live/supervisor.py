@@ -69,7 +69,10 @@ class Supervisor:
         self._stopping_s: float | None = None
 
     def run(self) -> int:
-        """Run to the end; gives the exit code: 1 where a camera failed for good."""
+        """Run to the end; gives the exit code: 1 where a camera failed for good.
+
+        Raises `OutputError` where no output has taken anything.
+        """
         with self._signals(), _opened(self._outlets):
             try:
                 self._go_on()
@@ -82,6 +85,9 @@ class Supervisor:
                     self._sum_up(name, "ended without a word from its process", state.gauges)
         if any(outlet.is_broken for outlet in self._outlets) and len(self._outlets) == 1:
             raise OutputError("the reader of the output has gone") from BrokenPipeError()
+        if self._outlets and all(outlet.is_useless for outlet in self._outlets):
+            names = ", ".join(outlet.sink.name for outlet in self._outlets)
+            raise OutputError(f"nothing could be delivered to {names}")
         return int(self._failed)
 
     def stop(self) -> None:

@@ -129,14 +129,14 @@ def run_camera(
     with Pipeline(config, recognizer) as pipeline:
 
         def tell(status: StreamStatus) -> None:
-            sink.tell(status)
-            if window is not None:
-                window.show_status(status.state)
             if not status.warning:
                 decided = pipeline.flush()  # nothing spans a hole, or a change
                 for view in views:
                     view.watch(None, pipeline, decided)
                 write_decided(sink, pipeline, decided)
+            sink.tell(status)  # after what belongs to the time before
+            if window is not None:
+                window.show_status(status.state)
 
         with open_live(camera, tell, stop, seconds=job["seconds"], attempt=job["attempt"]) as source:
             sink.source = source

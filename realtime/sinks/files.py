@@ -12,6 +12,11 @@ from typing import BinaryIO
 
 from realtime.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 STDOUT = "-"
 PARTIAL = ".partial"
 
@@ -25,6 +30,37 @@ def output_errors(name: str) -> Iterator[None]:
         raise OutputError(f"{name}: its reader has closed it") from error
     except OSError as error:
         raise OutputError(f"{name}: cannot be written: {error.strerror or error}") from error
+
+
+def partial_of(path: Path, *, keep_ending: bool = False) -> Path:
+    """Where an output is made before it gets its name; films keep the ending, which says what they hold."""
+    if keep_ending:
+        return path.with_name(f"{path.stem}{PARTIAL}{path.suffix}")
+    return path.with_name(path.name + PARTIAL)
+
+
+def claimed(path: Path, name: str) -> BinaryIO:
+    """`path`, empty and open for writing, until it is closed for this run alone.
+
+    Raises `OutputError` where another run, which still goes on, writes it; what a dead one has left is
+    written over. Where there are no locks, as on Windows, nothing is checked.
+    """
+    file = path.open("ab")
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"{name}: another run is writing it") from None
+            except OSError:
+                pass  # some network file systems have no locks
+            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                raise OutputError(f"{name}: another run has just written it")
+        file.truncate(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 class OutputFile:
@@ -52,7 +88,7 @@ class OutputFile:
         with output_errors(self.name):
             if self._is_stdout:
                 if stdout is None and sys.stdout is None:
-                    raise OutputError("standard output is closed; name a file with --out")
+                    raise OutputError("standard output is closed; name a file instead")
                 self._file = stdout or sys.stdout.buffer
             else:
                 self._open_path(Path(os.path.realpath(path)))
@@ -68,8 +104,8 @@ class OutputFile:
             return
         if path.exists() and not os.access(path, os.W_OK):
             raise OutputError(f"{self.name}: cannot be written: it is write-protected")
-        self._partial = path.with_name(path.name + PARTIAL)
-        self._file = self._partial.open("wb")
+        self._partial = partial_of(path)
+        self._file = claimed(self._partial, self.name)
         if self._private:
             self._partial.chmod(0o600)
 

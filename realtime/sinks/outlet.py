@@ -90,6 +90,11 @@ class Outlet:
         """Records that wait for delivery."""
         return len(self._records)
 
+    @property
+    def is_useless(self) -> bool:
+        """Whether records came, and not one of them was delivered; known when it is closed."""
+        return not self.delivered and self.lost + self.refused > 0
+
     def close(self, grace_s: float) -> None:
         """Deliver what waits, for at most `grace_s`, and finish."""
         with self._changed:
@@ -100,7 +105,7 @@ class Outlet:
         self.lost += len(self._records)
         for count, what in ((self.lost, "lost"), (self.refused, "refused")):
             if count and not self.is_broken:
-                log.warning("%s: %d records were %s", self.sink.name, count, what)
+                log.warning("glimpse: %s: %d records were %s", self.sink.name, count, what)
 
     def _run(self) -> None:
         try:
@@ -160,4 +165,4 @@ class Outlet:
         now_s, (last, last_s) = time.monotonic(), self._complaint
         if text != last or now_s - last_s > _REPEAT_S:
             self._complaint = (text, now_s)
-            log.warning("%s", text)
+            log.warning("glimpse: %s", text)

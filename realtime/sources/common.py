@@ -128,6 +128,16 @@ def check_fps(fps: float | None) -> None:
         raise UsageError(f"the frame rate must lie between {MIN_FPS:g} and {MAX_FPS:g}, not {fps:g}")
 
 
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Raise `SourceError` where OpenCV, which takes UTF-8 alone, would crash at a name."""
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"{os.fspath(path)}: its name is not UTF-8; give it, and its folder, another"
+        ) from None
+
+
 def check_size(name: str, width: int, height: int) -> None:
     """Raise `SourceError` when a picture of `width` × `height` pixels is too large to work on."""
     if max(width, height) > MAX_SIDE_PX:

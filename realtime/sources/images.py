@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import struct
 from collections import Counter
 from collections.abc import Generator, Sequence
 from itertools import pairwise
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from realtime.errors import SourceError
 from realtime.sources.common import DEFAULT_FPS, BaseSource, as_bgr8, check_fps, check_size, quiet
@@ -18,6 +21,7 @@ from realtime.types import U8, Frame, StreamInfo, Unreadable, readonly
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 _PEEK = 3
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _END_MARK = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
 
 
@@ -25,7 +29,8 @@ class ImageFolderSource(BaseSource):
     """The images of one folder in the order of their numbers: img2 before img10.
 
     Frame n has time n / fps. Grey, 16-bit and transparent images become BGR uint8. An image that cannot
-    be decoded is `Unreadable("undecodable")`, one whose size is not the stream's `Unreadable("size")`.
+    be decoded is `Unreadable("undecodable")`, one whose size is not the stream's `Unreadable("size")`; what
+    is larger than `MAX_SIDE_PX` is not even decoded.
     """
 
     _AHEAD = 8
@@ -48,7 +53,11 @@ class ImageFolderSource(BaseSource):
 
     def _read(self) -> Generator[Frame | Unreadable, None, None]:
         for index, file in enumerate(self._files):
-            image = _load(file)
+            try:
+                image = _load(file)
+            except SourceError:
+                yield Unreadable(index, "size")
+                continue
             if image is None:
                 yield Unreadable(index, "undecodable")
             elif image.shape[:2] != (self._info.height, self._info.width):
@@ -82,18 +91,37 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
 
 
 def _load(file: Path) -> U8 | None:
+    """The picture in a file; None where there is none. Raises `SourceError` where it is too large."""
     try:
         data = file.read_bytes()
     except OSError:
         return None
     if _is_cut_off(data):
         return None
+    if size := _stated_size(data):
+        check_size(str(file), *size)
     with quiet():
         try:
             raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         except cv2.error:
             return None
     return as_bgr8(raw)
+
+
+def _stated_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that the header of a file states; None where it is of no known kind."""
+    Image.init()
+    for name in _FORMATS:
+        # not `Image.open`: it warns of, and refuses, what it takes for an attack
+        factory, accept = Image.OPEN[name]
+        if accept is None or accept(data[:16]) is not True:
+            continue
+        try:
+            with factory(io.BytesIO(data), "") as image:
+                return image.size
+        except (SyntaxError, LookupError, TypeError, ValueError, OSError, struct.error):
+            return None
+    return None
 
 
 def _is_cut_off(data: bytes) -> bool:
@@ -105,12 +133,18 @@ def _is_cut_off(data: bytes) -> bool:
 def _common_size(folder: Path, files: Sequence[Path]) -> tuple[int, int]:
     """Width and height that most of the first readable images have."""
     sizes: Counter[tuple[int, int]] = Counter()
+    too_large: SourceError | None = None
     for file in files:
-        image = _load(file)
+        try:
+            image = _load(file)
+        except SourceError as error:
+            image, too_large = None, error
         if image is not None:
             sizes[image.shape[1], image.shape[0]] += 1
         if sizes.total() == _PEEK:
             break
+    if not sizes and too_large is not None:
+        raise too_large
     if not sizes:
         raise SourceError(f"{folder}: not one of its {len(files)} images can be decoded")
     (width, height), _ = sizes.most_common(1)[0]

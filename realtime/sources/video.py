@@ -13,7 +13,7 @@ import cv2
 
 from realtime.errors import SourceError
 from realtime.sources.clock import StreamClock, settle_fps
-from realtime.sources.common import BaseSource, Capture, as_bgr8, check_fps, check_size, quiet
+from realtime.sources.common import BaseSource, Capture, as_bgr8, check_fps, check_name, check_size, quiet
 from realtime.types import Frame, StreamInfo, Unreadable, readonly
 
 OPEN_TIMEOUT_MS = 10_000
@@ -118,6 +118,7 @@ def _open(path: Path) -> Capture:
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS),
     ]
     try:
+        check_name(path)
         # a path that FFmpeg could take for a URL or a numbered pattern is made unmistakable
         capture: Capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, options)
     except cv2.error as error:

@@ -8,10 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+import av
 import cv2
 
 from realtime.errors import OutputError
-from realtime.sinks.files import output_errors
+from realtime.sinks.files import claimed, output_errors, partial_of
 from realtime.types import U8
 
 CODECS: Mapping[str, str] = MappingProxyType(
@@ -33,7 +34,7 @@ class Film:
         """`size`: width and height, pixels, even. Raises `OutputError` where it cannot be written."""
         self._path = Path(os.path.realpath(path))
         self._name = os.fspath(path)
-        self._partial = self._path.with_name(f"{self._path.stem}.partial{self._path.suffix}")
+        self._partial = partial_of(self._path, keep_ending=True)
         self._fps, self._size = min(max(fps, 1.0), MOST_FPS), size
         self._ticks = 0
         self._shift_s: float | None = None
@@ -46,16 +47,22 @@ class Film:
         suffix = self._path.suffix.lower()
         if suffix not in CODECS:
             raise OutputError(f"{self._name}: a film's name ends in one of {', '.join(CODECS)}")
+        try:
+            str(self._path).encode()
+        except UnicodeEncodeError:
+            raise OutputError(f"{self._name}: a film's name, and its folder's, must be UTF-8") from None
         if not self._path.parent.is_dir():
             raise OutputError(f"{self._name}: its folder does not exist")
         if self._path.exists() and not (self._path.is_file() and os.access(self._path, os.W_OK)):
             raise OutputError(f"{self._name}: cannot be written over")
         with output_errors(self._name):
             self._partial.touch(mode=0o600)
+            self._claim = claimed(self._partial, self._name)
             self._partial.chmod(0o600)
         code = cv2.VideoWriter.fourcc(*CODECS[suffix])
         writer = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG, code, self._fps, self._size)
         if not writer.isOpened():
+            self._claim.close()
             self._partial.unlink(missing_ok=True)
             raise OutputError(f"{self._name}: this OpenCV cannot write {suffix} films; try another ending")
         return writer
@@ -75,7 +82,8 @@ class Film:
             return
         self._end()
         with output_errors(self._name):
-            if not self._partial.stat().st_size:
+            if _pictures_in(self._partial) < max(self._ticks, 1):
+                self._partial.unlink()
                 raise OutputError(f"{self._name}: the film could not be written; is the disk full?")
             os.replace(self._partial, self._path)
 
@@ -95,9 +103,19 @@ class Film:
         if self._picture is not None and self._shift_s is not None:
             self._fill(self._last_s - self._shift_s + 1.0 / self._fps)
         self._writer.release()
+        self._claim.close()
 
     def _fill(self, until_s: float) -> None:
         """Show the last picture at every tick before `until_s`."""
         while self._picture is not None and self._ticks / self._fps < until_s - 1e-6:
             self._writer.write(self._picture)
             self._ticks += 1
+
+
+def _pictures_in(path: Path) -> int:
+    """How many pictures a film holds, none decoded: OpenCV does not tell where it could not write one."""
+    try:
+        with av.open(str(path)) as film:
+            return sum(packet.size > 0 for packet in film.demux(video=0))
+    except (av.FFmpegError, IndexError):
+        return 0
