@@ -188,7 +188,7 @@ def test_the_page_is_made_of_its_own_files_alone(page: tuple[Server, Path]) -> N
         status, headers, body = ask(server, path)
         assert (status, headers["content-type"].split(";")[0]) == (200, kind)
         assert b"url(" not in body
-    assert ask(server, "/favicon.ico")[0] == 204
+    assert ask(server, "/icon.svg")[1]["content-type"] == "image/svg+xml"
 
 
 def test_an_answer_is_in_the_file_when_it_is_taken(page: tuple[Server, Path]) -> None:

@@ -17,6 +17,7 @@ from realtime.web.server import make_app
 PURPOSE = "the review page"
 ASSETS = {
     "/": ("offline", "review.html"),
+    "/icon.svg": ("realtime", "icon.svg"),
     "/style.css": ("realtime", "style.css"),
     "/review.css": ("offline", "review.css"),
     "/review.js": ("offline", "review.js"),
@@ -41,7 +42,6 @@ def review_app(desk: Desk, reader: ClipReader) -> Any:
     pages = _Pages(desk, reader)
     for path, (package, name) in ASSETS.items():
         app.add_route(path, _file(package, name), include_in_schema=False)
-    app.add_route("/favicon.ico", _nothing, include_in_schema=False)
     app.add_route("/api/review", pages.review)
     app.add_route("/api/clips/{number:int}", pages.clip, methods=["GET"])
     app.add_route("/api/clips/{number:int}", pages.say, methods=["PUT"])
@@ -165,12 +165,6 @@ def _file(package: str, name: str) -> Callable[[Any], Any]:
         return Response(found.body, media_type=found.kind)
 
     return give
-
-
-def _nothing(request: Any) -> Any:
-    from starlette.responses import Response
-
-    return Response(status_code=204)
 
 
 def _json(status: int, data: dict[str, Any]) -> Any:

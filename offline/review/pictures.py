@@ -62,6 +62,7 @@ class ClipReader:
         """`around_s`: time before the onset and after the offset that is shown, s."""
         self._around_s = around_s
         self._lock = threading.Lock()
+        self._decoding = threading.Lock()  # what is known already is given while another clip is decoded
         self._tracker: FaceTracker | None = None
         self._kept: OrderedDict[str, ClipPictures] = OrderedDict()
         self._seen: dict[str, dict[int, float]] = {}
@@ -72,18 +73,26 @@ class ClipReader:
         Raises SourceError where it cannot be read; DataError where it lacks a key frame, is too long to
         look at, or is not what the events were found in.
         """
-        with self._lock:
-            if item.id in self._kept:
-                self._kept.move_to_end(item.id)
-                return self._kept[item.id]
+        if kept := self._known(item):
+            return kept
+        with self._decoding:
+            if kept := self._known(item):
+                return kept
             if self._tracker is None:
                 self._tracker = FaceTracker()
             found = _read(item, self._around_s, self._tracker)
+        with self._lock:
             self._kept[item.id] = found
             self._seen[item.id] = dict(zip(found.index, found.time_s, strict=True))
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-            return found
+        return found
+
+    def _known(self, item: Item) -> ClipPictures | None:
+        with self._lock:
+            if item.id in self._kept:
+                self._kept.move_to_end(item.id)
+            return self._kept.get(item.id)
 
     def times(self, item: Item, keys: KeyNumbers) -> Times:
         """Times of some frames of a clip; of one that was never opened, only those that its coding states.
@@ -97,7 +106,7 @@ class ClipReader:
         wanted = (keys.onset, keys.apex, keys.offset)
         strange = [number for number in wanted if number is not None and number not in seen]
         if strange:
-            raise DataError(f"{item.id} shows no frame {strange[0]}")
+            raise DataError(f"{item.id} shows no frame {strange[0]}: start with a larger --around")
         onset, apex, offset = (None if number is None else seen[number] for number in wanted)
         return onset, apex, offset
 
@@ -107,7 +116,7 @@ class ClipReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
+        with self._decoding, self._lock:
             self._kept.clear()
             if self._tracker is not None:
                 self._tracker.close()
