@@ -14,28 +14,23 @@ import numpy as np
 from realtime.errors import ConfigError
 from realtime.faces.alignment import RELIEF_SIZE, step_px, warp
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y, LIDS, REGIONS, Region, unit_grid
+from realtime.grid_flow import grid_flow
 from realtime.types import F32, F64, U8, AlignedFace, Motion, readonly
 
 GRID = RELIEF_SIZE
-"""The flow is averaged to GRID×GRID cells before anything else is done with it."""
+"""The flow is measured on GRID×GRID cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowConfig:
     """Settings of the motion measurement."""
 
-    size_px: int = 96
+    size_px: int = 128
     """Side of the canonical face on which the flow is computed."""
     lag_s: float = 0.133
     """Age of the reference frame, s."""
     step_s: float = 0.008
     """Frames closer together than this are averaged, and share one flow, s: 200 a second give 100 flows."""
-    levels: int = 3
-    winsize: int = 15
-    iterations: int = 1
-    poly_n: int = 5
-    poly_sigma: float = 1.2
-    """Farneback's parameters (Farnebäck 2003, as in OpenCV)."""
 
     def __post_init__(self) -> None:
         if not 32 <= self.size_px <= 512:
@@ -44,11 +39,6 @@ class FlowConfig:
             raise ConfigError(f"flow.lag_s must lie in 0.04..0.4, not {self.lag_s}")
         if not 0.0 <= self.step_s <= 0.02:
             raise ConfigError(f"flow.step_s must lie in 0..0.02, not {self.step_s}")
-        for name, most in (("levels", 8), ("winsize", self.size_px), ("iterations", 20), ("poly_n", 15)):
-            if not 1 <= getattr(self, name) <= most:
-                raise ConfigError(f"flow.{name} must lie in 1..{most}, not {getattr(self, name)}")
-        if not 0.1 <= self.poly_sigma <= 10.0:
-            raise ConfigError(f"flow.poly_sigma must lie in 0.1..10, not {self.poly_sigma}")
 
 
 class FlowMeter:
@@ -125,19 +115,17 @@ class FlowMeter:
         images = [warp(face, self.config.size_px, like=like) for face in faces]
         if len(images) == 1:
             return images[0]
-        return np.asarray(np.mean(images, axis=0, dtype=np.float32))
+        total = images[0].astype(np.float32)
+        for image in images[1:]:
+            cv2.accumulate(image, total)
+        total /= len(images)
+        return total
 
     def _flow(self, before: U8 | F32, now: U8 | F32) -> tuple[F64, F64]:
         """Flow before → now on the 16×16 grid, in percent of the eye distance."""
-        c = self.config
-        flow = np.empty((c.size_px, c.size_px, 2), np.float32)
-        cv2.calcOpticalFlowFarneback(
-            before, now, flow, 0.5, c.levels, c.winsize, c.iterations, c.poly_n, c.poly_sigma, 0
-        )
-        grid = np.asarray(cv2.resize(flow, (GRID, GRID), interpolation=cv2.INTER_AREA), dtype=np.float64)
-        return grid[..., 0] * (100.0 / c.size_px / EYE_DISTANCE), grid[..., 1] * (
-            100.0 / c.size_px / FACE_UNIT_Y
-        )
+        u, v = grid_flow(before, now, GRID)
+        to_percent = 100.0 / self.config.size_px
+        return u * (to_percent / EYE_DISTANCE), v * (to_percent / FACE_UNIT_Y)
 
 
 def _mean_time(faces: Sequence[AlignedFace]) -> float:
