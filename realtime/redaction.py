@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -35,6 +36,11 @@ def _without(text: str, user_info: re.Pattern[str], query: re.Pattern[str]) -> s
     """Text without the second group of either pattern; both look at all of it, as each may hide the other."""
     found = [(match.start(2), match.end(), "") for match in user_info.finditer(text)]
     found += [(match.start(2), match.end(), HIDDEN) for match in query.finditer(text)]
+    return _masked(text, found)
+
+
+def _masked(text: str, found: list[tuple[int, int, str]]) -> str:
+    """Text with something instead of each stretch (start, end); stretches may overlap."""
     shown, at = "", 0
     for start, end, instead in sorted(found):
         if end > at:
@@ -51,19 +57,21 @@ def secrets_of(url: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form for part in parts for form in (part, unquote(part)) if part))
 
 
+def _written(secret: str) -> tuple[str, ...]:
+    return secret, quote(secret, safe=""), quote(secret), repr(secret)[1:-1], json.dumps(secret)[1:-1]
+
+
 class Redactor:
     """Takes known secrets, and the credentials of any URL, out of text."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """`secrets`: literal strings, each also hidden in its percent-encoded form."""
-        forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
-        ordered = sorted(forms, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        """`secrets`: literal strings, each also hidden as URLs, Python and JSON write it."""
+        forms = {form for secret in secrets if secret for form in _written(secret)}
+        self._known = [re.compile(re.escape(form)) for form in sorted(forms)]
 
     def __call__(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
-        return without_credentials(text)
+        found = [(*match.span(), HIDDEN) for known in self._known for match in known.finditer(text)]
+        return without_credentials(_masked(text, found))
 
     def guard_log(self) -> None:
         """From here on, whatever is logged by whomever goes through this."""

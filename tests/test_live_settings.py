@@ -15,6 +15,7 @@ import urllib.request
 from collections import deque
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -92,6 +93,17 @@ def test_urls_are_shown_without_credentials(text: str, shown: str) -> None:
 def test_a_whole_url_is_shown_without_credentials(url: str, shown: str, secret: str | None) -> None:
     assert shown_url(url) == CameraSettings(url).shown_source == shown
     assert secret in secrets_of(url) if secret else not secrets_of(url)
+
+
+def test_secrets_that_overlap_are_all_hidden() -> None:
+    assert Redactor(["one-two", "two-three"])("see one-two-three.") == "see ******."
+    assert Redactor(["aXa"])("aXaXa") == "***Xa"
+
+
+def test_secrets_are_hidden_as_others_write_them() -> None:
+    secret = "pä\ts/5 5'\""
+    for text in (secret, repr(secret), json.dumps(secret), quote(secret), quote(secret, safe="")):
+        assert Redactor([secret])(text).strip("'\"") == "***"
 
 
 @pytest.mark.parametrize(
