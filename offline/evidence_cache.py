@@ -25,7 +25,7 @@ import offline
 import realtime
 from realtime.errors import DataError, OutputError
 from realtime.features import spec
-from realtime.sinks.files import output_errors
+from realtime.sinks.files import output_errors, private_file
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -122,7 +122,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
     with output_errors(str(path)):
         try:
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with os.fdopen(private_file(partial), "wb") as file:
                 np.savez(file, **arrays)
             os.replace(partial, path)
         finally:

@@ -48,8 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="DIR", help="folder for results.json, recall.png and recall.svg")
     add(
         "--video", type=Path, metavar="OUT",
-        help="write the planted video, with its truth beside it, and stop; this stores the face",
+        help="write the planted video, with its truth beside it, and stop; needs --allow-clips",
     )  # fmt: skip
+    add("--allow-clips", action="store_true", help="allow --video: a film of the face")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,6 +99,8 @@ def _run(
 
 
 def _write_video(args: argparse.Namespace, plan: PlantingPlan) -> int:
+    if not args.allow_clips:
+        raise UsageError("--video writes a film of the face; add --allow-clips if all agree to that")
     if len(args.source) > 1:
         raise UsageError("--video takes one --source: call it once for each recording")
     if args.video.suffix.lower() not in CODECS:
@@ -110,10 +113,10 @@ def _write_video(args: argparse.Namespace, plan: PlantingPlan) -> int:
     with PlantedSource(open_source(Path(spec), fps=args.fps), track, draw_events(track, plan)) as source:
         info = source.info
         images = (frame.image for frame in source if isinstance(frame, Frame))
-        frames = write_video(args.video, images, info.fps, (info.width, info.height))
+        frames = write_video(args.video, images, info.fps, (info.width, info.height), private=True)
         source.truth.save(args.video.with_suffix(".json"))
     print(
-        f"glimpse-offline: {args.video} shows a person's face: keep it as such data must be kept",
+        f"glimpse-offline: {args.video}: shows a face; only you can read it",
         file=sys.stderr,
     )
     print(f"{args.video}: {frames} frames, {len(source.truth.events)} events")

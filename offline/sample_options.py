@@ -122,8 +122,9 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache",
         type=Path,
         metavar="DIR",
-        help="keep measured evidence in DIR, small pictures of faces included; default: keep nothing",
+        help="keep measured evidence in DIR; of a --dataset this needs --allow-faces; default: keep nothing",
     )
+    add("--allow-faces", action="store_true", help="allow --cache to keep small pictures of people's faces")
 
 
 def sample_choice(args: argparse.Namespace) -> SampleChoice:
@@ -147,6 +148,8 @@ def sample_choice(args: argparse.Namespace) -> SampleChoice:
 
 
 def _dataset_choice(args: argparse.Namespace) -> SampleChoice:
+    if args.cache is not None and not args.allow_faces:
+        raise UsageError("--cache keeps small pictures of faces; add --allow-faces if that may be")
     sources = tuple(parse_source(text) for text in args.dataset)
     if args.synthetic or args.rendered:
         raise UsageError("--dataset goes without synthetic samples")

@@ -1,7 +1,8 @@
 """Everything that passes between the rooms of the route.
 
 Times are seconds of stream time (`_s`); positions are pixels of the original image (`_px`) unless a
-field says otherwise. Arrays that are handed on are read-only.
+field says otherwise. Arrays that are handed on are read-only. No `repr` shows pixels or landmarks: it may end
+up in a log.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Frame:
     """0-based number of the frame in the stream, dropped and unreadable frames counted."""
     time_s: float
     """Stream time, strictly increasing."""
-    image: U8
+    image: U8 = field(repr=False)
     """BGR, shape (height, width, 3), uint8, read-only."""
 
 
@@ -87,7 +88,7 @@ class Face:
     """The face as the tracker sees it in one frame."""
 
     id: int
-    landmarks_px: F32
+    landmarks_px: F32 = field(repr=False)
     """(468, 3): x, y in pixels, z on the scale of x, of mediapipe's face mesh."""
     measured: bool
     """False where the mesh did not run on this frame and the last measurement is held."""
@@ -116,17 +117,17 @@ class AlignedFace:
     index: int
     time_s: float
     face_id: int
-    crop: U8
+    crop: U8 = field(repr=False)
     """BGR, shape (h, w, 3): the part of the frame that the canonical face can need, at native
     resolution or reduced where the face is very large."""
-    grey: U8
+    grey: U8 = field(repr=False)
     """The same in grey, shape (h, w)."""
     crop_to_canonical: F64
     """(2, 3) affine: crop pixels → canonical coordinates 0..1 (see `geometry`), steadied in time."""
     frame_to_crop: F64
     """(2, 3) affine: pixels of the frame → pixels of the crop."""
     pose: HeadPose
-    relief: F32
+    relief: F32 = field(repr=False)
     """(16, 16): depth of the face over the canonical crop in face units, larger = nearer."""
     aperture: float
     """Opening of the eyes, height over width."""
@@ -181,9 +182,9 @@ class KeyFrames:
 class KeyFrameEvidence:
     """What the recogniser sees of one movement. A modality that is not there is None or NaN."""
 
-    frames: U8 | None
+    frames: U8 | None = field(repr=False)
     """(3, 64, 64, 3) RGB: onset, apex, offset on the canonical face."""
-    flows: F32
+    flows: F32 = field(repr=False)
     """(3, 2, 64, 64): (u, v) onset→apex, apex→offset, onset→offset, any unit; NaN where unknown."""
 
 

@@ -184,6 +184,7 @@ def test_flow_grid_needs_no_torch(tmp_path):
         ["--dataset", "flow-maps=x", "--protocol", "four"],
         ["--dataset", "flow-maps=x", "--keyframes", "detected"],
         ["--dataset", "casme2"],
+        ["--dataset", "casme2=x", "--cache", "y"],
         ["--dataset", "casme2:long=x"],
         ["--dataset", "casme2=x", "--dataset", "casme2=y"],
         ["--dataset", "samm=x", "--dataset", "samm_long=y"],

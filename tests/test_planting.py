@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -253,9 +254,15 @@ def test_a_planted_video_says_that_it_stores_a_face(
 ) -> None:
     planted = tmp_path / "planted.mkv"
     code, told, warned = plant(capsys, "--source", str(video), "--video", str(planted))
+    assert (code, told) == (2, "")
+    assert "--allow-clips" in warned
+    assert not planted.exists()
+    words = ("--source", str(video), "--video", str(planted), "--allow-clips")
+    code, told, warned = plant(capsys, *words)
     assert code == 0
     assert "75 frames, 1 events" in told
-    assert "face" in warned
+    assert "shows a face" in warned
+    assert stat.S_IMODE(planted.stat().st_mode) == 0o600
     assert len(Truth.load(planted.with_suffix(".json")).events) == 1
 
 
@@ -265,8 +272,9 @@ def test_a_planted_video_says_that_it_stores_a_face(
         (("--rounds", "0"), 2, "--rounds"),
         (("--jobs", "0"), 2, "--jobs"),
         (("--amplitude", "-1"), 2, "amplitudes"),
-        (("--video", "x.gif"), 2, "x.gif"),
-        (("none.mkv", "--video", "x.mkv"), 2, "--video"),
+        (("--video", "x.gif", "--allow-clips"), 2, "x.gif"),
+        (("none.mkv", "--video", "x.mkv", "--allow-clips"), 2, "--video"),
+        (("--video", "x.mkv"), 2, "--allow-clips"),
         ((), 1, "film.mkv"),
     ],
 )

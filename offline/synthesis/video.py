@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 
 from realtime.errors import OutputError, UsageError
+from realtime.sinks.files import output_errors, private_file
 from realtime.types import U8
 
 CODECS = {".mkv": "FFV1", ".avi": "MJPG", ".mp4": "mp4v"}
@@ -16,16 +17,21 @@ CODECS = {".mkv": "FFV1", ".avi": "MJPG", ".mp4": "mp4v"}
 _MJPG_QUALITY = 97
 
 
-def write_video(path: Path, frames: Iterable[U8], fps: float, size: tuple[int, int]) -> int:
+def write_video(
+    path: Path, frames: Iterable[U8], fps: float, size: tuple[int, int], *, private: bool = False
+) -> int:
     """Write BGR frames of `size` (width, height) to a video and return how many there were.
 
-    The ending chooses the codec. The file gets its name when it is complete. Raises UsageError for
-    an unknown ending and OutputError where the file cannot be written.
+    The ending chooses the codec. The file gets its name when it is complete; a `private` one can be read by
+    its owner alone. Raises UsageError for an unknown ending and OutputError where the file cannot be written.
     """
     codec = CODECS.get(path.suffix.lower())
     if codec is None:
         raise UsageError(f"unknown video ending {path.suffix!r}: use one of {', '.join(CODECS)}")
     partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    if private:
+        with output_errors(str(path)):
+            os.close(private_file(partial))
     writer = cv2.VideoWriter(str(partial), cv2.VideoWriter_fourcc(*codec), fps, size)  # type: ignore[attr-defined]
     try:
         if not writer.isOpened():

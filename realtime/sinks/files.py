@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,13 +39,13 @@ def partial_of(path: Path, *, keep_ending: bool = False) -> Path:
     return path.with_name(path.name + PARTIAL)
 
 
-def claimed(path: Path, name: str) -> BinaryIO:
-    """`path`, empty and open for writing, until it is closed for this run alone.
+def claimed(path: Path, name: str, *, private: bool = False) -> BinaryIO:
+    """`path`, empty and open, for this run alone until it is closed. `private`: as of `private_file`.
 
     Raises `OutputError` where another run, which still goes on, writes it; what a dead one has left is
     written over. Where there are no locks, as on Windows, nothing is checked.
     """
-    file = path.open("ab")
+    file = _private_claim(path, name) if private else path.open("ab")
     try:
         if fcntl is not None:
             try:
@@ -61,6 +61,24 @@ def claimed(path: Path, name: str) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def _private_claim(path: Path, name: str) -> BinaryIO:
+    with ExitStack() as earlier:
+        if fcntl is not None and path.is_file() and not path.is_symlink():
+            earlier.enter_context(claimed(path, name))  # refuses what another run writes
+        return os.fdopen(private_file(path), "wb")
+
+
+def private_file(path: Path) -> int:
+    """A new, empty file that its owner alone can read and write; gives its descriptor. Raises `OSError`.
+
+    One that is there is deleted first: who has it open, or made it a link, gets nothing of the new one.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    os.chmod(path, 0o600)  # a umask may have taken even that from the owner
+    return descriptor
 
 
 class OutputFile:
@@ -105,9 +123,7 @@ class OutputFile:
         if path.exists() and not os.access(path, os.W_OK):
             raise OutputError(f"{self.name}: cannot be written: it is write-protected")
         self._partial = partial_of(path)
-        self._file = claimed(self._partial, self.name)
-        if self._private:
-            self._partial.chmod(0o600)
+        self._file = claimed(self._partial, self.name, private=self._private)
 
     def write(self, data: bytes, *, flush: bool = False) -> None:
         """Append `data`; with `flush`, let readers see it at once."""

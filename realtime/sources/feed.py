@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import cv2
@@ -42,7 +42,7 @@ class Shot:
     """`time.time()` then."""
     stamp_s: float
     """Time stamp of the feed, s; NaN where it has none that can be believed."""
-    image: U8 | None
+    image: U8 | None = field(repr=False)
     """BGR; None for one that could not be decoded."""
 
 

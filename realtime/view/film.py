@@ -56,9 +56,7 @@ class Film:
         if self._path.exists() and not (self._path.is_file() and os.access(self._path, os.W_OK)):
             raise OutputError(f"{self._name}: cannot be written over")
         with output_errors(self._name):
-            self._partial.touch(mode=0o600)
-            self._claim = claimed(self._partial, self._name)
-            self._partial.chmod(0o600)
+            self._claim = claimed(self._partial, self._name, private=True)
         code = cv2.VideoWriter.fourcc(*CODECS[suffix])
         writer = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG, code, self._fps, self._size)
         if not writer.isOpened():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ class EventPictures:
     fields: F32
     """(3, 2, FIELD_SIZE, FIELD_SIZE): u, v between the key frames in the order of `FIELD_NAMES`, percent of
     the eye distance, head motion removed, on the canonical face."""
-    faces: tuple[bytes, ...] = ()
+    faces: tuple[bytes, ...] = field(default=(), repr=False)
     """JPEG files of the canonical face in the order of `FACE_NAMES`; empty where faces are not shown."""
     gain: float = 1.0
     """How much larger the motion is in the magnified frame."""
