@@ -141,8 +141,7 @@ class FaceMesh:
         if not faces:
             return None
         height, width = window.shape[:2]
-        points = np.array([(p.x, p.y, p.z) for p in faces[0].landmark], dtype=np.float32)
-        return points * np.array([width, height, width], dtype=np.float32)
+        return _points(faces[0]) * np.array([width, height, width], dtype=np.float32)
 
     @property
     def is_fresh(self) -> bool:
@@ -159,3 +158,18 @@ class FaceMesh:
 
     def close(self) -> None:
         self._mesh.close()
+
+
+_WIRE = np.dtype([(name, kind) for axis in "xyz" for name, kind in ((f"tag_{axis}", "u1"), (axis, "<f4"))])
+_LANDMARK = np.dtype([("tag", "u1"), ("length", "u1"), ("point", _WIRE)])
+"""A landmark as protobuf writes it: before each float32 a byte that says which it is."""
+
+
+def _points(landmarks: Any) -> F32:
+    """(n, 3) float32 of mediapipe's list, from its bytes: asking for each number takes .4 ms."""
+    count = len(landmarks.landmark)
+    raw = landmarks.SerializeToString()
+    if len(raw) != count * _LANDMARK.itemsize:  # a model that says more of each landmark
+        return np.array([(p.x, p.y, p.z) for p in landmarks.landmark], dtype=np.float32)
+    points = np.frombuffer(raw, _LANDMARK)["point"]
+    return np.asarray(np.stack([points[axis] for axis in "xyz"], axis=1), np.float32)
