@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.faults.verdict import Ran
 
+COMMAND = ("-m", "benchmarks.faults.worker")
 MOST_BYTES = 12 * 2**30
 """Address space of the child: what runs away ends there, not in the machine's last memory."""
 
@@ -54,7 +55,9 @@ class Worker:
         """End the child."""
         if self._child is not None:
             assert self._child.stdin is not None
+            assert self._child.stdout is not None
             self._child.stdin.close()
+            self._child.stdout.close()
             try:
                 self._child.wait(timeout=5.0)
             except subprocess.TimeoutExpired:
@@ -65,7 +68,7 @@ class Worker:
     def _started(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:  # appended to, so that it can be emptied for every stream
             child = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.faults.worker"],
+                [sys.executable, *COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
