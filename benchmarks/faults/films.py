@@ -44,6 +44,7 @@ def write_film(path: Path, shown: list[U8]) -> None:
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=FPS)
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.gop_size = 3
         if shown:
             stream.height, stream.width = shown[0].shape[:2]
         for number, picture in enumerate(shown):

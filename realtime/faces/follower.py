@@ -99,7 +99,7 @@ class FaceFollower:
         fresh = others and self._mesh.is_fresh
         shown = self._window.without(image, others) if fresh else self._window.of(image)
         found = self._mesh.landmarks(shown)
-        if found is None:
+        if found is None or not np.isfinite(found).all():
             return False
         points = found + np.array([self._window.left, self._window.top, 0.0], dtype=np.float32)
         if not self._window.fits(points):

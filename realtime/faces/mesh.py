@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import sys
 import types
@@ -104,7 +105,8 @@ class FaceFinder:
         height, width = image.shape[:2]
         for detector in self._detectors:
             found = detector.process(rgb).detections or []
-            boxes = [hit.location_data.relative_bounding_box for hit in found]
+            hits = (hit.location_data.relative_bounding_box for hit in found)
+            boxes = [b for b in hits if all(map(math.isfinite, (b.xmin, b.ymin, b.width, b.height)))]
             if boxes:
                 scaled = [
                     (b.xmin * width, b.ymin * height, b.width * width, b.height * height) for b in boxes

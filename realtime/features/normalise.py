@@ -11,6 +11,8 @@ from realtime.features.strain import optical_strain
 from realtime.types import F32
 
 _STILL = 1e-4
+_MOST = 1e9
+"""Beyond what any flow can be, and still far from where squares overflow."""
 """A map whose RMS is below this (percent of the eye distance) is rounding noise: it becomes zeros."""
 
 
@@ -19,7 +21,7 @@ def normalise_flow(flow: NDArray[Any]) -> F32:
 
     The medians of u and of v are removed (the head's translation), u and v are divided by their joint
     RMS, the strain by its own RMS. A constant map gives zeros; so does a map with a NaN, which stands
-    for "not known".
+    for "not known", or with a number that cannot be motion.
 
     Args:
         flow: (..., 2, H, W), u and v in any common unit.
@@ -28,7 +30,7 @@ def normalise_flow(flow: NDArray[Any]) -> F32:
         float32 (..., 3, H, W), finite.
     """
     flow = np.asarray(flow, dtype=np.float32)
-    known = np.isfinite(flow).all(axis=(-3, -2, -1))
+    known = (np.abs(flow) < _MOST).all(axis=(-3, -2, -1))  # a NaN is not
     flow = np.where(known[..., None, None, None], flow, np.float32(0.0))
     moved = flow - np.median(flow, axis=(-2, -1), keepdims=True)
     out = np.empty((*flow.shape[:-3], 3, *flow.shape[-2:]), dtype=np.float32)
