@@ -110,6 +110,25 @@ def test_pictures_are_made_only_while_somebody_looks(film: Film) -> None:
         channel.close()
 
 
+def test_the_route_does_not_wait_for_a_page_that_takes_nothing(film: Film) -> None:
+    taken = threading.Event()
+
+    def take(camera: str, message: Any) -> None:
+        taken.wait(PATIENCE_S)
+
+    told = Told(film)
+    channel = Channel(lambda camera, pipe: pipe.send(("watch", True)), take)
+    told.feed.start(channel.link)
+    until(lambda: told.feed._watched, "word that somebody looks")
+    for index in range(300):
+        told.feed._shown_s = 0.0  # every frame is due
+        told.look(index)
+    assert told.feed._scene is not None
+    assert told.feed._scene.time_s == 2.99, "the newest waits, those before it are dropped"
+    taken.set()
+    channel.close()
+
+
 def test_what_was_set_reaches_the_route_between_two_frames_and_every_later_process(film: Film) -> None:
     with board_of("door") as board:
         channel = Channel(board.connected, board.take)
@@ -349,8 +368,8 @@ def test_the_interface_does_as_it_says_whatever_is_asked(served: tuple[Server, B
                 ask()
 
 
-def get(url: str) -> tuple[dict[str, str], bytes]:
-    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+def get(url: str, **headers: str) -> tuple[dict[str, str], bytes]:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE_S) as answer:
         return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
 
 
@@ -401,7 +420,9 @@ class LiveRun:
             "door": {"source": str(recording), "buffer_s": 60},
             "desk": str(recording.parent / "short.mkv"),
         }
-        config.write_text(json.dumps({"cameras": cameras, "model": "none", "web": {"port": 0}}))
+        config.write_text(
+            json.dumps({"cameras": cameras, "model": "none", "web": {"host": "0.0.0.0", "port": 0}})
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-m", "realtime", "live", "--config", str(config)],
             cwd=Path(__file__).parent.parent,
@@ -414,6 +435,10 @@ class LiveRun:
         self._threads = [threading.Thread(target=t, daemon=True) for t in (self._listen, self._overhear)]
         for thread in self._threads:
             thread.start()
+        match = until(
+            lambda: re.search(rb"http://[^/]+:(\d+)/\?token=(\S+)", self.said), "the page's address"
+        )
+        self.url, self.token = f"http://127.0.0.1:{match[1].decode()}/", match[2].decode()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
@@ -429,10 +454,9 @@ class LiveRun:
     def events(self) -> list[tuple[float, bytes]]:
         return [(at, line) for at, line in self.records if json.loads(line)["type"] in EVENT_TYPES]
 
-    @property
-    def url(self) -> str:
-        match = until(lambda: re.search(rb"http://127\.0\.0\.1:\d+/", self.said), "the page's address")
-        return str(match[0].decode())
+    def get(self, path: str) -> bytes:
+        """What a program gets that bears the token."""
+        return get(self.url + path, authorization=f"Bearer {self.token}")[1]
 
     def close(self) -> None:
         self.process.terminate()
@@ -470,7 +494,7 @@ def test_the_page_in_a_browser(film: Film, recording: Path, tmp_path: Path) -> N
     with chromium() as browser:
         run = LiveRun(tmp_path, recording)
         try:
-            browser.get(run.url)
+            browser.get(f"{run.url}?token={run.token}")
             _sees(browser)
             _is_told_of_events(browser, run)
             _sets_the_threshold(browser, run)
@@ -482,6 +506,7 @@ def test_the_page_in_a_browser(film: Film, recording: Path, tmp_path: Path) -> N
             run.close()
     assert b"shows faces" in run.said
     assert b"Traceback" not in run.said
+    assert run.said.count(run.token.encode()) == 1
 
 
 def script(browser: Any, text: str) -> Any:
@@ -504,6 +529,7 @@ def _sees(browser: Any) -> None:
     assert script(browser, "document.getElementById('picture').width") == 432
     assert text_of(browser, "faces") == "1"
     assert re.fullmatch(r"\d+ ms", text_of(browser, "latency"))
+    assert script(browser, "location.href").endswith("/"), "the token does not stay in the address"
     wide = script(browser, "document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0
 
@@ -538,7 +564,7 @@ def _sets_the_threshold(browser: Any, run: LiveRun) -> None:
     browser.find_element(By.ID, "threshold").send_keys(Keys.ARROW_LEFT * 2)
     said = b"spotter.confidence is 0.8 from here on"
     until(lambda: any(said in line for _, line in run.records), "word of the new threshold in the outputs")
-    assert json.loads(get(run.url + "api/cameras")[1])["cameras"][0]["confidence"] == pytest.approx(0.8)
+    assert json.loads(run.get("api/cameras"))["cameras"][0]["confidence"] == pytest.approx(0.8)
 
 
 def _pauses(browser: Any) -> None:
@@ -569,7 +595,7 @@ def _downloads(run: LiveRun) -> None:
 
     def agree() -> bool:
         written = b"".join(line for _, line in run.events)
-        given = get(run.url + "api/events.jsonl")[1]
+        given = run.get("api/events.jsonl")
         return bool(written) and given == written
 
     until(agree, "the download to be the events written")

@@ -337,6 +337,10 @@ def test_connections_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         assert status == 200
 
 
+def test_a_page_without_an_icon_is_no_error(local: Server) -> None:
+    assert ask(local, "/favicon.ico")[::2] == (204, b"")
+
+
 def test_no_path_leads_out(local: Server) -> None:
     for path in (
         "/../pyproject.toml",

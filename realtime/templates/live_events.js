@@ -72,7 +72,7 @@ export class Events {
     item.append(heading);
     const times = ["onset_s", "apex_s", "offset_s"].map((name) => record[name].toFixed(2)).join(" – ");
     const clock = new Date(record.onset_wall_time || record.wall_time).toLocaleTimeString();
-    item.append(make("p", `${record.camera}, ${clock} · ${times} s · ${record.duration_ms.toFixed(0)} ms · strength ${record.strength.toFixed(1)}`));
+    item.append(make("p", `${record.camera}, ${clock} · ${times} s · ${record.duration_ms.toFixed(0)}\u00a0ms · strength\u00a0${record.strength.toFixed(1)}`));
     const units = Object.entries(record.sides || {}).map(([unit, side]) =>
       `${unit} ${this.units[unit] || ""}${side === "both" ? "" : `, ${side}`}`.trim());
     item.append(make("p", `${units.length ? units.join("; ") + " · " : ""}most at ${this.#places(record)}`));

@@ -114,6 +114,8 @@ class Guard:
             )
         if scope["method"] not in _SAFE and not self._is_own(headers):
             return _refusal(403, "only this server's own page may do that")
+        if scope["path"] == "/favicon.ico":  # browsers ask for it where a page names no icon, as at the login
+            return _Answer(204, b"", "image/x-icon")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or int(length) > self._most_body:
             return _refusal(413, f"a request may hold {self._most_body} bytes at most")
