@@ -280,16 +280,16 @@ def test_a_websocket_takes_no_long_messages_and_there_are_not_too_many() -> None
 
 
 def test_large_requests_are_refused_however_they_come(local: Server) -> None:
-    own = {"origin": f"http://127.0.0.1:{local.port}", "content_type": "application/json"}
-    assert ask(local, "/change", "POST", b" " * 70_000, **own)[0] == 413
-    assert ask(local, "/change", "POST", b"{}", **own, content_length="1e9")[0] in (400, 413)
-    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (70_000, b" " * 70_000)
+    """Nothing is sent that is not read: what is left lying when the server hangs up may cost its answer."""
     head = (
-        "POST /change HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
-        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"POST /change HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+        b"Content-Type: application/json\r\n"
     )
-    assert b" 413 " in raw(local, head.encode() + chunks)[:40]
-    assert b" 400 " in raw(local, b"GET /" + b"x" * 1_000_000)[:40]
+    assert b" 413 " in raw(local, head + b"Content-Length: 65537\r\n\r\n")[:40]
+    assert b" 400 " in raw(local, head + b"Content-Length: 1e9\r\n\r\n")[:40]
+    chunk = b"%x\r\n" % 65_537 + b" " * 65_537
+    assert b" 413 " in raw(local, head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)[:40]
+    assert b" 400 " in raw(local, b"GET /" + b"x" * 17_000)[:40]
     assert b" 421 " in raw(local, b"GET / HTTP/1.0\r\n\r\n")[:40]
     assert ask(local)[0] == 200
 
