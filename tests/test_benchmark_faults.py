@@ -43,6 +43,14 @@ def test_what_a_good_end_is(ran: Ran, left: bytes, how: str, tmp_path: Path) -> 
     assert ending.kind in table([ending])
 
 
+def test_one_of_two_runs_may_have_written_what_both_write(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    refused = Ran(1, "glimpse: out.jsonl: another run is writing it\n", 1.0)
+    for left, how in ((SUMMARY, LINE), (EARLIER, LINE), (SUMMARY[:-3], BAD)):
+        out.write_bytes(left)
+        assert judge("kind", "name", refused, out, shared=True).how == how
+
+
 def test_a_closed_reader_is_told_nothing() -> None:
     assert judge("pipes", "x", Ran(141, "", 1.0), quiet_codes=(141,)).how == LINE
 

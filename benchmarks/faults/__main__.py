@@ -66,7 +66,7 @@ def cases(kind: str, folder: Path) -> Iterator[Ending]:
 def _ended(kind: str, case: Case) -> Ending:
     before = {path: path.read_bytes() for path in case.guarded}
     ran = _run(case)
-    ending = judge(kind, case.name, ran, case.out, quiet_codes=case.quiet_codes)
+    ending = judge(kind, case.name, ran, case.out, quiet_codes=case.quiet_codes, shared=case.shared)
     wrong = ""
     if ending.how == RESULT and case.must_fail:
         wrong = "a result, where there can be none"

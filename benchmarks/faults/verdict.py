@@ -44,20 +44,29 @@ class Ending:
 
 
 def judge(
-    kind: str, name: str, ran: Ran, out: Path | None = None, *, quiet_codes: Sequence[int] = ()
+    kind: str,
+    name: str,
+    ran: Ran,
+    out: Path | None = None,
+    *,
+    quiet_codes: Sequence[int] = (),
+    shared: bool = False,
 ) -> Ending:
     """Hold a run against the contract.
 
     `out`: an output that held `EARLIER` before, and must now be whole and new, or as it was. `quiet_codes`:
-    exit codes at which nothing need be said.
+    exit codes at which nothing need be said. `shared`: another run writes `out` too, and may have done so.
     """
     own = [line for line in ran.stderr.splitlines() if line.startswith("glimpse: ")]
     noise = [line for line in ran.stderr.splitlines() if line.strip() and not line.startswith("glimpse: ")]
     how, why = _how(ran, own, quiet_codes)
     if how != BAD and ran.peak_mb > MOST_MB:
         how, why = BAD, f"took {ran.peak_mb:.0f} MB"
-    if how != BAD and out is not None and (wrong := _wrong(out, replaced=ran.code == 0)):
-        how, why = BAD, wrong
+    if how != BAD and out is not None:
+        wrong = _wrong(out, replaced=ran.code == 0)
+        if wrong and shared:
+            wrong = _wrong(out, replaced=True)
+        how, why = (BAD, wrong) if wrong else (how, why)
     return Ending(kind, name, how, why, ran.seconds, ran.peak_mb, bool(noise))
 
 
