@@ -9,7 +9,7 @@ import numpy as np
 from realtime.geometry import REGION_NAMES
 from realtime.spotting.candidates import Candidate, CandidateFinder
 from realtime.spotting.config import SpotterConfig
-from realtime.spotting.history import History, Stretch
+from realtime.spotting.history import History
 from realtime.spotting.model import MicroModel, load_model
 from realtime.spotting.timing import Course, measure
 from realtime.types import F64, KeyFrames, Motion
@@ -61,12 +61,16 @@ class MicroSpotter:
             return None
         stretch = history.since(candidate.onset_s - _LEAD_S)
         direction = candidate.amplitude * self._model.templates[candidate.template][: 2 * len(REGION_NAMES)]
-        times = self._times(candidate, stretch, direction)
+        moved = np.linalg.norm(direction.reshape(-1, 2), axis=1)
+        course = measure(stretch, direction, candidate.noise)
+        if course is not None and self._agrees(candidate, course):
+            times, seen = (course.onset_s, course.apex_s, course.offset_s), _seen(course, candidate.noise)
+        else:  # the pulse and the template that fit best
+            times, seen = (candidate.onset_s, candidate.apex_s, candidate.offset_s), moved
         onset, apex, offset = (int(np.argmin(np.abs(stretch.time_s - t))) for t in times)
         if not onset < apex < offset:
             return None
         self._busy_until_s = float(stretch.time_s[offset])
-        moved = np.linalg.norm(direction.reshape(-1, 2), axis=1)
         return KeyFrames(
             kind="micro_expression",
             onset_s=float(stretch.time_s[onset]),
@@ -76,17 +80,9 @@ class MicroSpotter:
             apex_frame=int(stretch.index[apex]),
             offset_frame=int(stretch.index[offset]),
             strength=float((moved / candidate.noise).max()),
-            regions={name: float(m / moved.max()) for name, m in zip(REGION_NAMES, moved, strict=True)},
+            regions={name: float(m / seen.max()) for name, m in zip(REGION_NAMES, seen, strict=True)},
             decided_s=now_s,
         )
-
-    def _times(self, candidate: Candidate, stretch: Stretch, direction: F64) -> tuple[float, float, float]:
-        """Onset, apex and offset from the course of the movement; from the pulse where that is unclear."""
-        coarse = (candidate.onset_s, candidate.apex_s, candidate.offset_s)
-        course = measure(stretch, direction, candidate.noise)
-        if course is None or not self._agrees(candidate, course):
-            return coarse
-        return course.onset_s, course.apex_s, course.offset_s
 
     def _agrees(self, candidate: Candidate, course: Course) -> bool:
         length_s = course.offset_s - course.onset_s
@@ -96,3 +92,8 @@ class MicroSpotter:
             and abs(course.offset_s - candidate.offset_s) < _SLACK_S
             and self._config.min_duration_s <= length_s <= self._config.micro_max_s
         )
+
+
+def _seen(course: Course, noise: F64) -> F64:
+    """(17,) how far each region was moved at the apex, less what noise alone would show."""
+    return np.asarray(np.sqrt(np.maximum(course.peak**2 - 2.0 * noise**2, 1e-12)), np.float64)
