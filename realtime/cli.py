@@ -109,7 +109,7 @@ def _process(options: argparse.Namespace) -> int:
         except GlimpseError as error:
             if len(options.files) == 1 or isinstance(error.__cause__, BrokenPipeError):
                 raise
-            print(f"glimpse: {terminal.one_line(error)}", file=sys.stderr)
+            terminal.say(error)
             failed = max(failed, error.exit_code)
     return failed
 
@@ -125,13 +125,12 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
     model = ModelInfo(recognizer.bundle.name, recognizer.bundle.id) if recognizer else None
     with open_source(name, fps=options.fps) as source, Pipeline(config, recognizer) as pipeline:
         if source.info.fps < MIN_USEFUL_FPS:
-            print(
-                f"glimpse: {name}: {source.info.fps:g} frames per second are too few for micro-expressions;"
-                f" {MIN_USEFUL_FPS:g} is the least, 100 or more is good",
-                file=sys.stderr,
+            terminal.say(
+                f"{name}: {source.info.fps:g} frames per second are too few for micro-expressions;"
+                f" {MIN_USEFUL_FPS:g} is the least, 100 or more is good"
             )
         for note in source.info.notes:
-            print(f"glimpse: {name}: {note}", file=sys.stderr)
+            terminal.say(f"{name}: {note}")
         outputs = list(make_outputs(name, options, config, recognizer))
         frames: FrameSource = source
         if options.show:
@@ -143,7 +142,7 @@ def _process_one(name: str, options: argparse.Namespace, config: Any, recognizer
                 frames, pipeline, SinkGroup(outputs), model=model, timing=options.timing, progress=progress
             )
         for note in summary.notes:
-            print(f"glimpse: {name}: {note}", file=sys.stderr)
+            terminal.say(f"{name}: {note}")
         log.info(
             "%s: %d frames, %d with a face, %d events",
             name,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.errors import UsageError
+from realtime.terminal import say
 
 if TYPE_CHECKING:
     from realtime.recognition import Recognizer
@@ -57,13 +57,13 @@ def _refuse_inputs(options: argparse.Namespace, taken: Sequence[Path]) -> None:
     from realtime.sources.images import SUFFIXES
 
     written = {*taken, *(partial_of(path, keep_ending=keep) for path in taken for keep in (False, True))}
+    images = {path.parent: path for path in taken if path.suffix.lower() in SUFFIXES and path.exists()}
     for name in filter(None, (*options.files, options.config, options.truth)):
         source = Path(name).resolve()
         if source in written:
             raise UsageError(f"{name}: is both input and output")
-        for path in taken:
-            if path.parent == source and path.suffix.lower() in SUFFIXES and path.exists():
-                raise UsageError(f"{path}: is both an image of {name} and output")
+        if source in images:
+            raise UsageError(f"{images[source]}: is both an image of {name} and output")
 
 
 def _check_pictures(options: argparse.Namespace) -> None:
@@ -105,7 +105,7 @@ def make_outputs(
         from realtime.sinks.film import FilmSink
 
         path = _target(options.video, name, ".mp4", several)
-        print(f"glimpse: {path}: will show a face; only you can read it", file=sys.stderr)
+        say(f"{path}: will show a face; only you can read it")
         yield FilmSink(path)
     # last, because it is the one that writes when it is opened: the others are known to be writable then
     yield JsonLinesSink(_target(options.out, name, ".jsonl", several))
@@ -119,7 +119,7 @@ def _report(path: str, options: argparse.Namespace, config: Any, recognizer: Rec
     from realtime.truth import read_truth
 
     if options.allow_faces:
-        print(f"glimpse: {path}: will show faces; only you can read it", file=sys.stderr)
+        say(f"{path}: will show faces; only you can read it")
     extras = ReportExtras(
         truth=read_truth(options.truth) if options.truth else None,
         settings={"model": options.model, **asdict(config)},

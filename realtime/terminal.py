@@ -72,7 +72,12 @@ def _closed_output() -> int:
     return 141
 
 
-def one_line(error: Exception) -> str:
+def say(text: str | Exception) -> None:
+    """A line of `glimpse`'s own on standard error."""
+    print(f"glimpse: {one_line(text)}", file=sys.stderr)
+
+
+def one_line(error: Exception | str) -> str:
     """The error as a line that can do nothing to a terminal, however odd the names and cells in it are."""
     text = " ".join(str(error).split()) or type(error).__name__
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _LONGEST_LINE + 1])

@@ -27,6 +27,7 @@ SUMMARY = b'{"type":"stream"}\n{"type":"summary"}\n'
         (Ran(1, "glimpse: x.mp4: no such file\n", 1.0), b"", BAD),
         (Ran(1, "", 1.0), EARLIER, BAD),
         (Ran(1, "Traceback (most recent call last):\nValueError: x\n", 1.0), EARLIER, BAD),
+        (Ran(0, "x.py:1: RuntimeWarning: invalid value\n", 1.0), SUMMARY, BAD),
         (Ran(-11, "", 1.0), EARLIER, BAD),
         (Ran(139, "", 1.0), EARLIER, BAD),
         (Ran(141, "", 1.0), EARLIER, BAD),
@@ -39,7 +40,7 @@ def test_what_a_good_end_is(ran: Ran, left: bytes, how: str, tmp_path: Path) -> 
     out.write_bytes(left)
     ending = judge("kind", "name", ran, out)
     assert ending.how == how
-    assert ending.noise == ("noise" in ran.stderr or "Traceback" in ran.stderr)
+    assert ending.noise == any(word in ran.stderr for word in ("noise", "Traceback", "Warning"))
     assert ending.kind in table([ending])
 
 

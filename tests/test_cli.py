@@ -30,6 +30,7 @@ from realtime import terminal
 from realtime.api import load_recognizer
 from realtime.errors import DataError, DeviceError, GlimpseError
 from realtime.geometry import REGION_NAMES
+from realtime.process_outputs import check_outputs
 from realtime.sinks.csv import COLUMNS
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +121,33 @@ def test_a_film_whose_name_is_not_utf8(glimpse: Glimpse, tmp_path: Path, wall: P
     path = tmp_path / os.fsdecode(b"\xe9t\xe9.avi")
     shutil.copy(wall, path)
     assert_refused(glimpse("process", path, "--model", "none"), 1, "not UTF-8")
+
+
+def test_what_is_said_of_a_file_does_nothing_to_a_terminal(
+    glimpse: Glimpse, tmp_path: Path, wall: Path
+) -> None:
+    path = tmp_path / "a\n\x1b[31mb.avi"
+    shutil.copy(wall, path)
+    outcome = glimpse("process", path, "--model", "none", "--fps", "10", "--out", tmp_path / "o.jsonl")
+    assert outcome.code == 0
+    assert outcome.err
+    for line in outcome.err.splitlines():
+        assert line.startswith("glimpse: ")
+        assert line.isprintable()
+
+
+def test_many_files_are_held_against_their_outputs_at_once(
+    glimpse: Glimpse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work grows with their number, not with its square."""
+    compared: list[None] = []
+    equal = Path.__eq__
+    monkeypatch.setattr(Path, "__eq__", lambda one, other: compared.append(None) or equal(one, other))
+    options = realtime.cli.build_parser().parse_args(
+        ["process", *(str(tmp_path / f"{number}.avi") for number in range(200)), "--out", str(tmp_path)]
+    )
+    check_outputs(options)
+    assert len(compared) < 200 * 20
 
 
 # --- commands that make no sense

@@ -80,7 +80,9 @@ def test_measure_fps_survives_gaps() -> None:
     assert measure_fps([0.0, 0.01, 0.02, 0.5, 0.51, 0.52, 9.0, 9.01]) == pytest.approx(100.0)
 
 
-@pytest.mark.parametrize("times_s", [[], [0.0], [0.0, 0.0, 0.0], [math.nan, math.nan]])
+@pytest.mark.parametrize(
+    "times_s", [[], [0.0], [0.0, 0.0, 0.0], [math.nan, math.nan], [0.0, 0.1, 5.1, 0.0, 9.0, 0.2]]
+)
 def test_measure_fps_says_when_it_cannot(times_s: list[float]) -> None:
     assert measure_fps(times_s) is None
 

@@ -73,8 +73,8 @@ def judge(
 def _how(ran: Ran, own: Sequence[str], quiet_codes: Sequence[int]) -> tuple[str, str]:
     if ran.code is None:
         return BAD, "ran out of time"
-    if "Traceback" in ran.stderr or "Error:" in ran.stderr:
-        return BAD, "traceback: " + ran.stderr.strip().splitlines()[-1]
+    if "Traceback" in ran.stderr or "Error:" in ran.stderr or "Warning:" in ran.stderr:
+        return BAD, "traceback or warning: " + ran.stderr.strip().splitlines()[-1]
     if ran.code < 0 or ran.code in (134, 135, 136, 139):
         return BAD, f"died of signal {-ran.code if ran.code < 0 else ran.code - 128}"
     if ran.code == 0:

@@ -28,6 +28,8 @@ def measure_fps(times_s: Sequence[float]) -> float | None:
         return None
     middle = float(np.median(steps))
     usual = steps[np.abs(steps - middle) <= 0.5 * middle]
+    if usual.size == 0:
+        return None  # of an even number, the middle lies between two that are far apart
     fps = round(1.0 / float(np.mean(usual)), 3)
     return fps if is_sane_fps(fps) else None
 
