@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CAN_START = $(BIN)/python -c 'import cv2' || { \
+	echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 
 .PHONY: demo test lint types models constraints clean
 
@@ -28,25 +30,36 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
-$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml constraints.txt
+# Every file that is installed has a known hash. Excepted is torch, which comes from where pip finds it (as a build
+# for the CPU alone where there is one), with CUDA's own packages.
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml locks/runtime.txt
 	@echo "installing glimpse into $(VENV) (once)"
-	@$(PIP) --editable .
-	@$(BIN)/python -c 'import cv2' || { \
-		echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@$(PIP) --require-hashes --requirement locks/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(CAN_START)
 	@touch $@
 
-$(VENV)/.development: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.development: $(VENV)/bin/python pyproject.toml locks/development.txt
 	@echo "installing glimpse with its training and development parts into $(VENV) (once)"
-	@$(PIP) --editable '.[train,cluster,live,lsl,web,dev]'
-	@$(BIN)/python -c 'import cv2' || { \
-		echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@$(PIP) --require-hashes --requirement locks/development.txt
+	@$(PIP) --constraint constraints.txt torch
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(CAN_START)
 	@touch $@ $(VENV)/.runtime
 
 # Needs uv (pip install uv).
 constraints:
-	{ echo "# Every version of a resolved install, for Python 3.10 to 3.12. Remade by 'make constraints'."; \
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --fork-strategy requires-python \
-		--no-annotate --no-header --no-emit-index-url --quiet; } > constraints.new && mv constraints.new constraints.txt
+	uv pip compile pyproject.toml --all-extras $(COMPILED) --output-file all.new
+	{ echo $(REMADE); awk '/^[a-z]/ { skip = /^(torch|triton|nvidia-[^=]*|cuda-[^=]*|atheris)==/ } !skip' all.new; } \
+		> locks/development.txt
+	{ echo $(REMADE); sed '/^ *--hash/d; s/ \\$$//' all.new; } > constraints.txt
+	echo 'setuptools>=77' | uv pip compile pyproject.toml - --constraint constraints.txt $(COMPILED) --output-file runtime.new
+	{ echo $(REMADE); cat runtime.new; } > locks/runtime.txt
+	rm all.new runtime.new
+
+REMADE := "\# Every version of a resolved install, for Python 3.10 to 3.12. Remade by 'make constraints'."
+COMPILED := --universal --python-version 3.10 --fork-strategy requires-python --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --quiet
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info
