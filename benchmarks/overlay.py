@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 import numpy as np
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -118,7 +119,8 @@ def _serve_page(pipe: Connection) -> None:
             for message in socket:
                 if isinstance(message, bytes):
                     pictures += 1
-                    socket.send('{"ready": true}')
+                    with contextlib.suppress(ConnectionClosed):
+                        socket.send('{"ready": true}')
 
         taking = threading.Thread(target=take)
         taking.start()

@@ -28,6 +28,7 @@ from realtime.live.camera_process import RENEW, CameraProcess, Exit
 from realtime.live.camera_sink import CameraSink
 from realtime.live.fleet import Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S, Gauges
+from realtime.live.metrics import MetricsServer
 from realtime.live.outlets import make_outlets
 from realtime.live.settings import (
     CameraSettings,
@@ -38,7 +39,6 @@ from realtime.live.settings import (
     parse_live,
 )
 from realtime.live.supervisor import Supervisor
-from realtime.live.web import WebServer
 from realtime.redaction import Redactor, secrets_of, shown_url, without_credentials
 from realtime.sinks.outlet import Outlet
 from realtime.sinks.rolling import FileSettings, LiveJsonLines
@@ -379,13 +379,13 @@ def ask(port: int, path: str, **headers: str) -> tuple[int, bytes]:
 
 def test_metrics_are_kept_from_strangers(capsys: pytest.CaptureFixture[str]) -> None:
     fleet = Fleet(["door"])
-    server = WebServer(Listen(), fleet, [])
+    server = MetricsServer(Listen(), fleet, [])
     try:
         assert ask(server.port, "/metrics")[0] == 200
         assert ask(server.port, "/metrics", host="evil.example")[0] == 421
     finally:
         server.close()
-    server = WebServer(Listen("0.0.0.0"), fleet, [])
+    server = MetricsServer(Listen("0.0.0.0"), fleet, [])
     try:
         token = capsys.readouterr().err.rpartition(" ")[2].strip()
         assert len(token) >= 32
@@ -400,7 +400,7 @@ def test_metrics_are_kept_from_strangers(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = Fleet(["door", "desk"])
-    server = WebServer(Listen(), fleet, make_outlets(settings("0")))
+    server = MetricsServer(Listen(), fleet, make_outlets(settings("0")))
     try:
         assert fetch(server.port, "/healthz")[0] == 503
         for name in ("door", "desk"):
@@ -443,7 +443,7 @@ def test_metrics_and_health(monkeypatch: pytest.MonkeyPatch) -> None:
         assert fetch(server.port, "/healthz")[0] == 503, "not heard of for a minute"
         assert fetch(server.port, "/")[0] == 404
         with pytest.raises(OutputError, match="cannot be used"):
-            WebServer(Listen(port=server.port), fleet, [])
+            MetricsServer(Listen(port=server.port), fleet, [])
     finally:
         server.close()
 

@@ -9,6 +9,7 @@ import pytest
 from conftest import Film, Run, run_route
 
 from offline.metrics import score_spotting
+from realtime.errors import ConfigError
 from realtime.face_route import LEAD_S
 from realtime.faces import FaceAligner
 from realtime.faces.ring import FaceRing
@@ -300,3 +301,14 @@ def test_footage_of_an_event_is_there_with_the_event_and_gone_after_it(film: Fil
         assert indices == list(range(indices[0], indices[-1] + 1))
         assert film.frames[indices[0]].time_s == pytest.approx(keys.onset_s - LEAD_S, abs=0.011)
         assert indices[-1] >= keys.offset_frame
+
+
+def test_another_confidence_holds_from_the_next_decision_on(film: Film, film_run: Run) -> None:
+    assert film_run.events[0].kind == "micro_expression"
+    with Pipeline() as pipeline:
+        pipeline.push(film.frames[0])
+        pipeline.set_confidence(1.0 - 1e-9)
+        run = run_route(pipeline, film.frames[1:])
+        assert all(event.kind != "micro_expression" for event in run.events)
+        with pytest.raises(ConfigError, match="confidence"):
+            pipeline.set_confidence(1.5)

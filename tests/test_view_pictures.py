@@ -46,7 +46,7 @@ from realtime.view.film import CODECS, Film
 from realtime.view.overlay import draw, layout_of
 from realtime.view.passing import receive
 from realtime.view.screen import HELP, Screen
-from realtime.view.story import SPAN_S, Gauges, Scene, Story
+from realtime.view.story import PARTS, SPAN_S, Gauges, Scene, Story
 from realtime.view.text import put, width_of
 
 INFO = StreamInfo("film.mkv", 240, 200, 100.0)
@@ -144,6 +144,19 @@ def test_a_scene_holds_few_seconds_and_travels() -> None:
     assert (scene.count, len(scene.events)) == (25, 8)
     again = pickle.loads(pickle.dumps(scene))
     assert np.array_equal(draw(again, layout_of(240, 200)), draw(scene, layout_of(240, 200)))
+
+
+def test_every_part_of_the_face_has_its_own_curve() -> None:
+    story, route = Story(), Route()
+    unseen = replace(row_at(2, 9.0), skipped="blurred")
+    for index, rows in enumerate(((row_at(0, 0.0),), (row_at(1, 0.2), row_at(1, 1.5)), (unseen,))):
+        route.observations = rows
+        story.push(frame_at(index), route, ())
+    scene = story.scene(frame_at(2), route, Gauges())
+    assert scene.parts.shape == (len(PARTS), 3)
+    assert scene.parts[:, 1] == pytest.approx([0.0, 0.0, 0.0, 1.5]), "the largest of all faces"
+    assert scene.motion[1] == pytest.approx(1.5)
+    assert np.isnan(scene.parts[:, 2]).all()
 
 
 def test_text_is_cut_off_at_the_edges() -> None:

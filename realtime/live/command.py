@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; gives the exit code."""
+    from realtime.live.metrics import MetricsServer
     from realtime.live.outlets import make_outlets
     from realtime.live.supervisor import Supervisor
-    from realtime.live.web import WebServer
     from realtime.redaction import Redactor
 
     if options.seconds is not None and not 0 < options.seconds < 1e9:
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         if page is not None:
             page.serve(supervisor.fleet)
         if settings.metrics is not None:
-            servers.callback(WebServer(settings.metrics, supervisor.fleet, outlets).close)
+            servers.callback(MetricsServer(settings.metrics, supervisor.fleet, outlets).close)
         return supervisor.run()
 
 

@@ -24,9 +24,12 @@ _SEEN, _MOVING, _BLIND = 0.0, 1.0, 2.0
 """States of a point: observable, not because of motion, not because of anything else."""
 PARTS = ("brows", "eyelids", "cheeks and nose", "mouth and chin")
 """Parts of the face that have a curve of their own."""
-_BROWS = [i for i, name in enumerate(REGION_NAMES) if name.startswith(("brow", "glabella"))]
-_CHEEKS = [i for i, name in enumerate(REGION_NAMES) if name.startswith(("cheek", "nose"))]
-_MOUTH = [i for i, name in enumerate(REGION_NAMES) if name.startswith(("lip", "mouth", "chin"))]
+_EYELIDS = 1
+_PART_OF = tuple(
+    0 if name.startswith(("brow", "glabella")) else 2 if name.startswith(("cheek", "nose")) else 3
+    for name in REGION_NAMES
+)
+"""Where in `PARTS` each region is."""
 _AFTERGLOW_S = ObservabilityConfig().afterglow_s
 
 
@@ -164,15 +167,13 @@ class _Strip:
 
 def _largest(rows: Sequence[FrameRow]) -> list[float]:
     """Largest motion of each part over all faces; NaN without evidence."""
-    found = [math.nan] * len(PARTS)
+    found = [-1.0] * len(PARTS)
     for row in rows:
         if row.motion is None or row.skipped is not None:
             continue
-        lengths = np.square(row.motion.regions).sum(axis=1)
-        lids = np.square(row.motion.lids).sum(axis=1)
-        parts = (lengths[_BROWS], lids, lengths[_CHEEKS], lengths[_MOUTH])
-        found = [
-            math.sqrt(max(float(part.max()), old**2 if old == old else 0.0))
-            for part, old in zip(parts, found, strict=True)
-        ]
-    return found
+        squares: list[float] = np.square(row.motion.regions).sum(axis=1).tolist()
+        lids: list[float] = np.square(row.motion.lids).sum(axis=1).tolist()
+        found[_EYELIDS] = max(found[_EYELIDS], *lids)
+        for part, square in zip(_PART_OF, squares, strict=True):
+            found[part] = max(found[part], square)
+    return [math.nan if square < 0.0 else math.sqrt(square) for square in found]

@@ -135,7 +135,7 @@ class _Bounded(ThreadingHTTPServer):
         """A client that hangs up half-way is no news."""
 
 
-class WebServer:
+class MetricsServer:
     """Serves both pages in threads of its own.
 
     On another address than this machine's own, `/metrics` needs `Authorization: Bearer TOKEN`, and
