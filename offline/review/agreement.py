@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from offline.datasets.corpus import KeyNumbers
 from offline.review.table import KEYS, Review, read_reviews
@@ -114,6 +113,8 @@ def kappa(answers: Sequence[tuple[str, str]]) -> Kappa:
     The standard error is that of Fleiss, Cohen & Everitt, "Large sample standard errors of kappa and
     weighted kappa", Psychological Bulletin 72 (1969); the interval is cut at −1 and 1.
     """
+    from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
     count = len(answers)
     agreed = sum(a == b for a, b in answers) / count if count else math.nan
     names = sorted({answer for pair in answers for answer in pair})
