@@ -45,7 +45,7 @@ NETWORK_LIBRARIES = {
     "socket", "socketserver", "ssl", "ftplib", "smtplib", "requests", "urllib3", "paho", "distributed",
     "uvicorn", "websockets", "aiohttp", "httpx",
 }  # fmt: skip
-TALKERS = {"offline/dask_backend.py", "realtime/live/web.py", "realtime/web/server.py"}
+TALKERS = {"offline/dask_backend.py", "realtime/live/metrics.py", "realtime/web/server.py"}
 """Modules that import what talks to others: the cluster and the two servers. Webhook and MQTT get their
 libraries through `sinks.extras`, feeds through OpenCV and PyAV."""
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
