@@ -377,3 +377,16 @@ def password_file(folder: Path, user: str, password: str) -> Path:
     path = folder / "passwords"
     subprocess.run([program, "-c", "-b", str(path), user, password], check=True, timeout=PATIENCE_S)
     return path
+
+
+def hangs_up_on_drops(port: int) -> bool:
+    """Whether a server of this machine ends a connection whose request comes drop by drop, never whole."""
+    ends_s = time.monotonic() + PATIENCE_S
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as line:
+        while time.monotonic() < ends_s:
+            try:
+                line.sendall(b"G")
+            except OSError:
+                return True
+            time.sleep(0.02)
+    return False

@@ -284,6 +284,8 @@ def test_a_visit_is_told_what_was_and_what_comes() -> None:
                 '{"camera": 3}',
                 '{"camera": []}',
                 "NaN",
+                "[" * 60_000,
+                "9" * 60_000,
             ):
                 visit.hear(nonsense)
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import queue
+import socket
 import subprocess
 import sys
 import time
@@ -19,10 +20,11 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from live_servers import hangs_up_on_drops
 
 import realtime.cli
 from realtime.errors import ConfigError, OutputError, SourceError, UsageError
-from realtime.live import command
+from realtime.live import command, metrics
 from realtime.live.camera import policy_of
 from realtime.live.camera_process import RENEW, CameraProcess, Exit
 from realtime.live.camera_sink import CameraSink
@@ -383,6 +385,9 @@ def test_metrics_are_kept_from_strangers(capsys: pytest.CaptureFixture[str]) -> 
     try:
         assert ask(server.port, "/metrics")[0] == 200
         assert ask(server.port, "/metrics", host="evil.example")[0] == 421
+        with socket.create_connection(("127.0.0.1", server.port), 30) as line:
+            line.sendall(b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nHost: localhost\r\n\r\n")
+            assert b" 421 " in line.recv(100)
     finally:
         server.close()
     server = MetricsServer(Listen("0.0.0.0"), fleet, [])
@@ -394,6 +399,17 @@ def test_metrics_are_kept_from_strangers(capsys: pytest.CaptureFixture[str]) -> 
         assert ask(server.port, "/metrics", authorization=f"Bearer {token}", host="glimpse:9108")[0] == 200
         assert b"door" not in ask(server.port, "/healthz")[1]
         assert b"door" in ask(server.port, "/healthz", authorization=f"Bearer {token}")[1]
+    finally:
+        server.close()
+
+
+def test_metrics_do_not_wait_for_who_sends_drop_by_drop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_REQUEST_S", 0.5)
+    server = MetricsServer(Listen(), Fleet(["door"]), [])
+    try:
+        assert hangs_up_on_drops(server.port)
+        monkeypatch.undo()
+        assert ask(server.port, "/metrics")[0] == 200
     finally:
         server.close()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import struct
 import threading
 from itertools import pairwise
@@ -215,6 +216,37 @@ def test_no_video(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.m3u8", "film.sdp", "film.ffconcat", "film.mpd"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{url}\n#EXT-X-ENDLIST\n",
+        '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-KEY:METHOD=AES-128,URI="{url}"\n#EXTINF:2.0,\nfilm.mp4\n'
+        "#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{url}'\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP/TCP 96\n"
+        "a=rtpmap:96 H264/90000\na=control:rtsp://127.0.0.1:{port}/\n",
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S"><Period>'
+        '<AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1"><BaseURL>{url}</BaseURL>'
+        "</Representation></AdaptationSet></Period></MPD>",
+    ],
+    ids=["playlist", "key", "concat", "session", "manifest"],
+)
+def test_a_file_that_leads_elsewhere_is_no_film_and_nobody_is_called(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    """FFmpeg opens playlists, which may name addresses; from a file it must not follow them."""
+    path = tmp_path / name
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        path.write_text(text.replace("{url}", f"http://127.0.0.1:{port}/a.ts").replace("{port}", str(port)))
+        with pytest.raises(SourceError, match=name):
+            VideoSource(path)
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live_servers import PATIENCE_S
+from live_servers import PATIENCE_S, hangs_up_on_drops
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
@@ -307,12 +307,51 @@ def raw(server: Server, request: bytes) -> bytes:
     return answer
 
 
+_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+_POST = b"POST /change HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\0evil\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil@localhost\r\n\r\n",
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        _GET + b"Host: evil.example\r\n\r\n",
+        _GET + b"Authorization: Bearer \xff\xfe\r\n\r\n",
+        _GET + b"Authorization: Bearer " + TOKEN.encode() + b"\r\nAuthorization: Bearer x\r\n\r\n",
+        _GET + b"Cookie: =; ;;\xff=\xff\r\n\r\n",
+        _GET.replace(b"/ ", b"/?token=%00 ", 1) + b"\r\n",
+        _GET.replace(b"/ ", b"/?token=" + b"a" * 12_000 + b" ", 1) + b"\r\n",
+        _GET.replace(b"/ ", b"/?" + b"a=1&" * 99 + b"token=%C3%A9 ", 1) + b"\r\n",
+        _POST + b"Content-Length: 4\r\nContent-Length: 9\r\n\r\n" + b"x" * 9,
+        _POST + b"Content-Length: +4\r\n\r\nxxxx",
+        _POST + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nx",
+        _POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        _POST + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + _GET + b"\r\n",
+    ],
+)
+def test_odd_requests_do_not_get_past_the_token(guarded: Server, request_: bytes) -> None:
+    """Nor does a second one that hides in the first."""
+    answer = raw(guarded, request_)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer[9:12] in (b"400", b"401", b"421")
+
+
 def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_HEAD_S", 0.2)
     monkeypatch.setattr(guarding, "_BODY_S", 0.2)
     with served() as server:
         assert raw(server, b"") == b""
         assert raw(server, b"GET / HTTP/1.1\r\nHost:") == b""
+        assert hangs_up_on_drops(server.port)
         head = b"POST /change HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
         head += b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
         assert b" 413 " in raw(server, head + b"{")[:40]

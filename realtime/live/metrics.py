@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,7 +16,7 @@ from realtime.live.fleet import CameraState, Fleet
 from realtime.live.gauges import LATENCY_BUCKETS_S
 from realtime.sinks import extras
 from realtime.sinks.outlet import Outlet
-from realtime.web.access import Access, Listen
+from realtime.web.access import Access, Listen, by_name
 
 _COUNTERS = (
     ("glimpse_frames", "Frames of the feed, dropped ones included.", "frames"),
@@ -107,6 +108,8 @@ class Metrics:
 
 _MOST_REQUESTS = 32
 _WAIT_S = 1.0
+_REQUEST_S = 10.0
+"""How long one request may take, from its first byte to the answer's last."""
 
 
 class _Bounded(ThreadingHTTPServer):
@@ -126,13 +129,22 @@ class _Bounded(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        patience = threading.Timer(_REQUEST_S, _hang_up, (request,))
+        patience.daemon = True
+        patience.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            patience.cancel()
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up half-way is no news."""
+
+
+def _hang_up(request: socket.socket) -> None:
+    with suppress(OSError):  # it has ended by itself
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class MetricsServer:
@@ -148,11 +160,11 @@ class MetricsServer:
         access = Access.of(listen.host, listen.token)
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 10.0  # s; a client that says nothing must not keep its thread
+            server_version, sys_version = "glimpse", ""
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
-                headers = {name.lower(): value for name, value in self.headers.items()}
+                headers = by_name(self.headers.items())
                 known = access.lets_in(headers)
                 if not access.knows_host(headers.get("host", "")):
                     self._answer(421, "text/plain", b"this server does not answer to that name\n")

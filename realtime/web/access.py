@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -118,6 +118,14 @@ class Access:
     def _has_cookie(self, header: str, name: str) -> bool:
         given = (part.strip().partition("=") for part in header.split(";"))
         return any(key == name != "" and _same(value, self.cookie) for key, _, value in given)
+
+
+def by_name(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A request's headers by their names in small letters; one that comes twice counts as neither."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name.lower()] = "\n" if name.lower() in found else value
+    return found
 
 
 def is_own_page(origin: str | None, host: str) -> bool:

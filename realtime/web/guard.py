@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from realtime.web.access import Access, is_own_page
+from realtime.web.access import Access, by_name, is_own_page
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -144,12 +144,7 @@ class Guard:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Headers by name; one that comes twice counts as neither."""
-    found: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        key = name.decode("latin-1").lower()
-        found[key] = "\n" if key in found else value.decode("latin-1")
-    return found
+    return by_name((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
 
 
 def _token(scope: Scope) -> str | None:

@@ -48,7 +48,7 @@ class Visit:
         """What the page says: `{"camera": NAME}` or null, and `{"ready": true}`; all else is let pass."""
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(said, dict):
             return
