@@ -7,7 +7,8 @@ const RETRY_MS = 2000;
 const TROUBLE = ["stalled", "reconnecting", "failed"];
 
 const picture = at("picture"), curves = new Curves(at("curves")), events = new Events(at("events"), {});
-let socket = null, camera = null, moment = null, cameras = [], paused = false, dragging = false;
+let socket = null, camera = null, moment = null, cameras = [], paused = false;
+let dragging = false, setting = false, wanted = null;
 let held = [];
 
 function connect() {
@@ -145,7 +146,7 @@ function choose(name) {
 
 function threshold() {
   const about = cameras.find(({name}) => name === camera);
-  if (!about || dragging) return;
+  if (!about || dragging || setting) return;
   at("threshold").disabled = false;
   at("threshold").value = about.confidence;
   at("value").textContent = about.confidence.toFixed(2);
@@ -155,15 +156,28 @@ at("threshold").addEventListener("input", () => {
   dragging = true;
   at("value").textContent = Number(at("threshold").value).toFixed(2);
 });
-at("threshold").addEventListener("change", async () => {
-  const value = Number(at("threshold").value), about = cameras.find(({name}) => name === camera);
-  const answer = await fetch(`/api/cameras/${encodeURIComponent(camera)}/confidence`, {
-    method: "PUT", headers: {"content-type": "application/json"}, body: JSON.stringify({confidence: value}),
-  });
-  if (answer.ok) about.confidence = value;
+at("threshold").addEventListener("change", () => {
   dragging = false;
-  at("news").textContent = answer.ok ? `The threshold of ${camera} is ${value.toFixed(2)}` : "The threshold could not be set";
+  wanted = {name: camera, confidence: Number(at("threshold").value)};
+  if (!setting) set();
 });
+
+// One after the other, and of several the last: what is asked for twice at once may arrive in either order.
+async function set() {
+  setting = true;
+  while (wanted) {
+    const {name, confidence} = wanted;
+    wanted = null;
+    const answer = await fetch(`/api/cameras/${encodeURIComponent(name)}/confidence`, {
+      method: "PUT", headers: {"content-type": "application/json"}, body: JSON.stringify({confidence}),
+    }).catch(() => ({ok: false}));
+    const about = cameras.find((one) => one.name === name);
+    if (answer.ok && about) about.confidence = confidence;
+    at("news").textContent = answer.ok ? `The threshold of ${name} is ${confidence.toFixed(2)}` : "The threshold could not be set";
+  }
+  setting = false;
+}
+
 at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));
