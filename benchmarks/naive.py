@@ -41,13 +41,15 @@ from realtime.bench.sample import write_sample
 from realtime.bench.streams import Repeated
 from realtime.faces.mesh import load_mediapipe
 from realtime.features.extract import handcrafted, network_input
-from realtime.features.spec import FACE_SIZE, FARNEBACK, FEATURE_NAMES
+from realtime.features.spec import FACE_SIZE, FEATURE_NAMES
 from realtime.pipeline import Pipeline
 from realtime.sources import open_source
 from realtime.types import F32, U8, Frame, KeyFrameEvidence
 
 CLASSES = ("happiness", "surprise", "disgust", "repression")
 _GOAL = 30.0
+_FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
+"""Scale, levels, window, iterations, poly_n, poly_sigma, flags: usual values."""
 
 
 class NaivePipeline:
@@ -74,7 +76,7 @@ class NaivePipeline:
         if points is None or before is None:
             return None
         whole = cv2.calcOpticalFlowFarneback(
-            before, grey, np.zeros((*grey.shape, 2), np.float32), **FARNEBACK
+            before, grey, np.zeros((*grey.shape, 2), np.float32), *_FARNEBACK
         )
         self._window.append(_cut(frame.image, np.asarray(whole, dtype=np.float32), points))
         return self._classify() if len(self._window) == 3 else None

@@ -14,11 +14,12 @@ import numpy as np
 from realtime.errors import ConfigError
 from realtime.faces.alignment import RELIEF_SIZE, step_px, warp
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y, LIDS, REGIONS, Region, unit_grid
-from realtime.grid_flow import grid_flow
+from realtime.grid_flow import Look, grid_flow
 from realtime.types import F32, F64, U8, AlignedFace, Motion, readonly
 
 GRID = RELIEF_SIZE
 """The flow is measured on GRID×GRID cells."""
+_COARSE, _FINE = Look(cells=16, window=5), Look(cells=32, window=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class FlowMeter:
             return None
         self._last_s = face.time_s
         now, before = self._mean(recent, face), self._mean(reference, face)
-        u, v = self._flow(before, now)
+        u, v = face_flow(before, now)
         return motion_from_grid(
             u,
             v,
@@ -121,11 +122,12 @@ class FlowMeter:
         total /= len(images)
         return total
 
-    def _flow(self, before: U8 | F32, now: U8 | F32) -> tuple[F64, F64]:
-        """Flow before → now on the 16×16 grid, in percent of the eye distance."""
-        u, v = grid_flow(before, now, GRID)
-        to_percent = 100.0 / self.config.size_px
-        return u * (to_percent / EYE_DISTANCE), v * (to_percent / FACE_UNIT_Y)
+
+def face_flow(before: U8 | F32, now: U8 | F32) -> tuple[F64, F64]:
+    """Flow between two canonical faces (S, S): u, v (GRID, GRID), percent of the eye distance."""
+    u, v = grid_flow(before, now, GRID, _COARSE, _FINE).astype(np.float64)
+    to_percent = 100.0 / len(now)
+    return u * (to_percent / EYE_DISTANCE), v * (to_percent / FACE_UNIT_Y)
 
 
 def _mean_time(faces: Sequence[AlignedFace]) -> float:

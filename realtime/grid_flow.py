@@ -10,20 +10,17 @@ finer look warps the picture in place of its coefficients.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from realtime.types import F32, F64, U8
+from realtime.types import F32, U8
 
-_RADIUS, _SIGMA = 2, 0.7
+RADIUS, SIGMA = 2, 0.7
 """Of the Gaussian that weighs a pixel's neighbourhood, pixels. Of 1..5 and .5..1.5 tried on synthetic streams
 of weak movements, this had the most signal over noise, and the fewest taps but one."""
-_COARSE, _FINE = 16, 32
-"""Cells along each side of the grids on which windows are averaged, of the first and of the second look."""
-_COARSE_WINDOW, _FINE_WINDOW = 5, 5
-"""Sides of the averaging windows, cells."""
 _STEPS = 32
 """cv2.remap samples at this fraction of a pixel, exactly: so the first look is rounded to it."""
 _FLAT = 0.016
@@ -33,26 +30,37 @@ _BORDER = (0.14, 0.14, 0.4472, 0.4472, 0.4472)
 _EDGE = cv2.BORDER_REPLICATE
 
 
-def grid_flow(before: U8 | F32, now: U8 | F32, size: int) -> tuple[F64, F64]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where windows are averaged."""
+
+    cells: int
+    """Along each side of the grid."""
+    window: int
+    """Side of the averaging window, cells."""
+
+
+def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Look) -> F32:
     """Displacement before → now, averaged over each of size×size cells.
 
     Args:
         before, now: grey pictures (S, S), uint8 or float32, grey levels 0..255, S >= 32.
-        size: cells along each side of the grid, at most 32.
+        size: cells along each side of the grid, at most those of the fine look.
+        coarse: the first look, at pictures of half the size.
+        fine: the second one, at what that has left.
 
     Returns:
-        u, v: float64 (size, size), pixels, to the right and down.
+        float32 (2, size, size): u, v, pixels, to the right and down.
     """
     first, second = (_smoothed(picture) for picture in (before, now))
     side = len(first)
-    rough = _displacement(_shrunk(first, side // 2), _shrunk(second, side // 2), _COARSE, _COARSE_WINDOW)
+    rough = _displacement(_shrunk(first, side // 2), _shrunk(second, side // 2), coarse)
     dense = np.asarray(cv2.resize(rough, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
     dense = np.rint(dense * (side / (side // 2) * _STEPS)) / _STEPS
     x, y = _pixels(side)
     back = cv2.remap(second, x + dense[..., 0], y + dense[..., 1], cv2.INTER_LINEAR, borderMode=_EDGE)
-    rest = _displacement(first, np.asarray(back, np.float32), _FINE, _FINE_WINDOW)
-    u, v = np.moveaxis((_shrunk(dense, size) + _shrunk(rest, size)).astype(np.float64), -1, 0)
-    return u, v
+    rest = _displacement(first, np.asarray(back, np.float32), fine)
+    return np.moveaxis(_shrunk(dense, size) + _shrunk(rest, size), -1, 0)
 
 
 def _smoothed(picture: U8 | F32) -> F32:
@@ -63,7 +71,7 @@ def _shrunk(field: F32, side: int) -> F32:
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _displacement(before: F32, now: F32, cells: int, window: int) -> F32:
+def _displacement(before: F32, now: F32, look: Look) -> F32:
     """One look: displacement before → now on a grid, float32 (cells, cells, 2), pixels of these pictures.
 
     With A the sum and b the difference of the quadratic and of the linear coefficients, d = (ΣAᵀA)⁻¹ ΣAᵀb
@@ -74,7 +82,8 @@ def _displacement(before: F32, now: F32, cells: int, window: int) -> F32:
         return np.asarray(cv2.sepFilter2D(image, -1, across, down, borderType=_EDGE), np.float32)
 
     def averaged(product: F32) -> F32:
-        return np.asarray(cv2.blur(_shrunk(product, cells), (window, window), borderType=_EDGE), np.float32)
+        pooled = cv2.blur(_shrunk(product, look.cells), (look.window, look.window), borderType=_EDGE)
+        return np.asarray(pooled, np.float32)
 
     weight, slope, bend, moment, twist = _kernels()
     total, change = before + now, before - now
@@ -99,8 +108,8 @@ def _kernels() -> tuple[F32, F32, F32, F32, F32]:
     Least squares of 1, x, y, x², y², xy under a Gaussian weight (sec. 2 of the paper); that of xy is halved,
     as it is in the matrix of a quadratic form.
     """
-    x = np.arange(-_RADIUS, _RADIUS + 1, dtype=np.float64)
-    weight = np.exp(-(x**2) / (2 * _SIGMA**2))
+    x = np.arange(-RADIUS, RADIUS + 1, dtype=np.float64)
+    weight = np.exp(-(x**2) / (2 * SIGMA**2))
     weight /= weight.sum()
     two, four = weight @ x**2, weight @ x**4
     normal = np.array([[1.0, two, two], [two, four, two**2], [two, two**2, four]])  # of 1, x², y²

@@ -49,7 +49,7 @@ def test_there_are_224_different_names_in_contiguous_blocks():
 
 def test_spec_id_changes_with_any_parameter_or_name():
     assert spec_id(FEATURE_NAMES, PARAMETERS) == FEATURE_SPEC_ID
-    changed = {**PARAMETERS, "farneback": {**PARAMETERS["farneback"], "winsize": 16}}
+    changed = {**PARAMETERS, "flow_looks": [[32, 7], [64, 5]]}
     assert spec_id(FEATURE_NAMES, changed) != FEATURE_SPEC_ID
     assert spec_id(("other", *FEATURE_NAMES[1:]), PARAMETERS) != FEATURE_SPEC_ID
 

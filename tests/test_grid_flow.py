@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.grid_flow import grid_flow
+from realtime.grid_flow import Look, grid_flow
 
 SIZE = 128
+LOOKS = Look(16, 5), Look(32, 5)
 INNER = slice(2, -2)
 
 
@@ -47,9 +48,9 @@ def even(value: float) -> Picture:
 @pytest.mark.parametrize(("dx", "dy"), [(0.1, -0.05), (0.5, 0.25), (-1.7, 2.3), (4.0, -3.0)])
 def test_a_shift_is_measured(dx: float, dy: float) -> None:
     picture = texture()
-    u, v = grid_flow(picture, shifted(picture, dx, dy), 16)
+    u, v = grid_flow(picture, shifted(picture, dx, dy), 16, *LOOKS)
     assert u.shape == v.shape == (16, 16)
-    assert u.dtype == np.float64
+    assert u.dtype == np.float32
     assert np.median(u[INNER, INNER]) == pytest.approx(dx, abs=0.005 + 0.03 * abs(dx))
     assert np.median(v[INNER, INNER]) == pytest.approx(dy, abs=0.005 + 0.03 * abs(dy))
 
@@ -58,7 +59,7 @@ def test_a_local_movement_stays_where_it_is() -> None:
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     bump = (0.6 * np.exp(-((x - 40) ** 2 + (y - 80) ** 2) / (2 * 10.0**2))).astype(np.float32)
     picture = texture(3)
-    u, v = grid_flow(picture, carried(picture, even(0.0), bump), 16)
+    u, v = grid_flow(picture, carried(picture, even(0.0), bump), 16, *LOOKS)
     assert np.unravel_index(np.argmax(v), v.shape) in {(9, 4), (10, 4), (9, 5), (10, 5)}
     assert v.max() == pytest.approx(0.5, abs=0.12)
     assert np.abs(v[:, 10:]).max() < 0.03
@@ -74,35 +75,37 @@ def test_as_near_to_the_truth_as_the_dense_flow_of_the_library() -> None:
     dense = cv2.calcOpticalFlowFarneback(before, after, still, 0.5, 3, 20, 1, 5, 1.2, 0)
     theirs = cv2.resize(dense, (16, 16), interpolation=cv2.INTER_AREA)[INNER, INNER]
     truth = cv2.resize(np.stack([dx, dy], -1), (16, 16), interpolation=cv2.INTER_AREA)[INNER, INNER]
-    ours = np.stack(grid_flow(before, after, 16), -1)[INNER, INNER]
+    ours = np.stack(grid_flow(before, after, 16, *LOOKS), -1)[INNER, INNER]
     assert np.abs(ours - truth).mean() <= 1.05 * np.abs(theirs - truth).mean()
 
 
 def test_a_change_of_brightness_is_no_movement() -> None:
     picture = texture()
-    u, v = grid_flow(picture, picture + 12.0, 16)
+    u, v = grid_flow(picture, picture + 12.0, 16, *LOOKS)
     assert np.abs([u, v]).max() < 1e-3
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_flat_pictures_do_not_move(level: int) -> None:
     flat = np.full((SIZE, SIZE), level, np.uint8)
-    assert not np.any(grid_flow(flat, flat, 16))
+    assert not np.any(grid_flow(flat, flat, 16, *LOOKS))
 
 
 def test_noise_alone_stays_finite_and_bytes_count_as_numbers() -> None:
     rng = np.random.default_rng(2)
     before, now = (rng.integers(0, 256, (SIZE, SIZE), dtype=np.uint8) for _ in range(2))
-    found = np.array(grid_flow(before, now, 16))
+    found = np.array(grid_flow(before, now, 16, *LOOKS))
     assert np.isfinite(found).all()
-    assert np.array_equal(found, np.array(grid_flow(before.astype(np.float32), now.astype(np.float32), 16)))
+    assert np.array_equal(
+        found, np.array(grid_flow(before.astype(np.float32), now.astype(np.float32), 16, *LOOKS))
+    )
 
 
 def test_other_sizes() -> None:
     picture = texture()
     for side in (32, 75, 96):
         small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-        u, v = grid_flow(small, np.roll(small, 1, axis=1), 16)
+        u, v = grid_flow(small, np.roll(small, 1, axis=1), 16, *LOOKS)
         assert np.median(u) == pytest.approx(1.0, abs=0.15)
         assert abs(np.median(v)) < 0.05
 
@@ -115,7 +118,7 @@ def test_threads_change_nothing() -> None:
         found = []
         for count in (1, 2):
             cv2.setNumThreads(count)
-            found.append(np.array(grid_flow(before, now, 16)))
+            found.append(np.array(grid_flow(before, now, 16, *LOOKS)))
     finally:
         cv2.setNumThreads(threads)
     assert np.array_equal(*found)

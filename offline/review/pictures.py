@@ -17,9 +17,8 @@ from offline.review.table import KEYS, UNKNOWN, Times
 from realtime.errors import DataError
 from realtime.faces import FaceAligner, FaceTracker
 from realtime.faces.alignment import warp
-from realtime.features.spec import FARNEBACK, FLOW_FACE_SIZE
-from realtime.flow import GRID, motion_from_grid
-from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
+from realtime.features.spec import FLOW_FACE_SIZE
+from realtime.flow import face_flow, motion_from_grid
 from realtime.sources import open_source
 from realtime.types import F32, U8, AlignedFace, Frame, FrameSource, readonly
 
@@ -223,12 +222,8 @@ def _moved(onset: AlignedFace, face: AlignedFace) -> float:
     if face.index == onset.index:
         return 0.0
     before, now = (warp(item, FLOW_FACE_SIZE, like=face) for item in (onset, face))
-    flow = cv2.calcOpticalFlowFarneback(before, now, np.zeros((*now.shape, 2), np.float32), **FARNEBACK)
-    grid = cv2.resize(flow, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float64)
-    grid *= 100.0 / (FLOW_FACE_SIZE * np.array([EYE_DISTANCE, FACE_UNIT_Y]))
     motion = motion_from_grid(
-        grid[..., 0],
-        grid[..., 1],
+        *face_flow(before, now),
         face.relief,
         index=face.index,
         time_s=face.time_s,

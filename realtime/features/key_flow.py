@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.faces.alignment import warp_together
-from realtime.features.spec import FACE_SIZE, FARNEBACK, FLOW_FACE_SIZE
+from realtime.features.spec import FACE_SIZE, FLOW_FACE_SIZE, FLOW_LOOKS
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
+from realtime.grid_flow import grid_flow
 from realtime.types import F32, U8, AlignedFace, KeyFrameEvidence, readonly
 
 FIELDS = ((0, 1), (1, 2), (0, 2))
@@ -26,7 +26,7 @@ def _resized(image: NDArray[Any], size: int) -> NDArray[Any]:
 
 
 def key_frame_flows(faces_grey: U8) -> F32:
-    """Dense flow between the key frames on the canonical face (Farneback 2003).
+    """Flow between the key frames on the canonical face (`realtime.grid_flow`).
 
     Args:
         faces_grey: uint8 (3, S, S): onset, apex, offset, all cut out by ONE common transform. Measured at
@@ -34,19 +34,12 @@ def key_frame_flows(faces_grey: U8) -> F32:
 
     Returns:
         float32 (3, 2, 64, 64): u, v of onset→apex, apex→offset and onset→offset, in percent of the eye
-        distance (both directions in the same unit), averaged down from 128×128.
+        distance (both directions in the same unit).
     """
     faces = [_resized(face, FLOW_FACE_SIZE) for face in faces_grey]
-    # OpenCV works on each flow alone in one core, without Python's lock
-    with ThreadPoolExecutor(len(FIELDS)) as pool:
-        return np.stack(list(pool.map(lambda pair: _flow(faces[pair[0]], faces[pair[1]]), FIELDS)))
-
-
-def _flow(before: NDArray[Any], after: NDArray[Any]) -> F32:
-    still = np.zeros((FLOW_FACE_SIZE, FLOW_FACE_SIZE, 2), dtype=np.float32)
-    flow = cv2.calcOpticalFlowFarneback(before, after, still, **FARNEBACK)
+    flows = np.stack([grid_flow(faces[i], faces[j], FACE_SIZE, *FLOW_LOOKS) for i, j in FIELDS])
     to_percent = 100.0 / (FLOW_FACE_SIZE * np.array([EYE_DISTANCE, FACE_UNIT_Y], dtype=np.float32))
-    return np.asarray(np.moveaxis(_resized(flow * to_percent, FACE_SIZE), -1, 0), dtype=np.float32)
+    return flows * to_percent[:, None, None]
 
 
 def evidence_of(onset: AlignedFace, apex: AlignedFace, offset: AlignedFace) -> KeyFrameEvidence:

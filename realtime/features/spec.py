@@ -10,22 +10,17 @@ import hashlib
 import json
 from typing import Any
 
-from realtime import geometry
+from realtime import geometry, grid_flow
+from realtime.grid_flow import Look
 
 FACE_SIZE = 64
 """Pixels: width and height of the faces and flow fields that the features see."""
 FLOW_FACE_SIZE = 128
 """Pixels: width and height of the canonical face on which the flow is measured."""
 
-FARNEBACK: dict[str, Any] = {
-    "pyr_scale": 0.5,
-    "levels": 3,
-    "winsize": 15,
-    "iterations": 3,
-    "poly_n": 5,
-    "poly_sigma": 1.2,
-    "flags": 0,
-}
+FLOW_LOOKS = (Look(cells=32, window=7), Look(cells=64, window=7))
+"""Of the flow between key frames: windows of 28, then of 14 pixels. Nearer to the truth than OpenCV's dense flow
+of three rounds and 15 pixels, for movements of .8, 2 and 4 % of the eye distance drawn on a portrait."""
 EMPHASIS_ROWS = (20, 40)
 EMPHASIS_COLUMNS = (25, 40)
 EMPHASIS_GAIN = 1.3
@@ -107,10 +102,11 @@ HANDCRAFTED_BLOCKS: dict[str, slice] = {
 """The same slices within the 96 handcrafted numbers."""
 
 PARAMETERS: dict[str, Any] = {
-    "computation": 2,
+    "computation": 3,
     "face_size": FACE_SIZE,
     "flow_face_size": FLOW_FACE_SIZE,
-    "farneback": FARNEBACK,
+    "flow_expansion": [grid_flow.RADIUS, grid_flow.SIGMA],
+    "flow_looks": [[look.cells, look.window] for look in FLOW_LOOKS],
     "flow_fields": ["onset-apex", "apex-offset", "onset-offset"],
     "flow_unit": "percent of the eye distance",
     "normalisation": "median u, median v; joint rms u v; rms strain",
