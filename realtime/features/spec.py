@@ -19,8 +19,8 @@ FLOW_FACE_SIZE = 128
 """Pixels: width and height of the canonical face on which the flow is measured."""
 
 FLOW_LOOKS = (Look(cells=32, window=7), Look(cells=64, window=7))
-"""Of the flow between key frames: windows of 28, then of 14 pixels. Nearer to the truth than OpenCV's dense flow
-of three rounds and 15 pixels, for movements of .8, 2 and 4 % of the eye distance drawn on a portrait."""
+"""Of the flow between key frames: windows of 28, then of 14 pixels. Nearer to the truth than OpenCV's dense
+flow of three rounds and 15 pixels, for movements of .8, 2 and 4 % of the eye distance drawn on a portrait."""
 EMPHASIS_ROWS = (20, 40)
 EMPHASIS_COLUMNS = (25, 40)
 EMPHASIS_GAIN = 1.3
