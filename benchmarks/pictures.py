@@ -81,7 +81,7 @@ class Moment(PictureSink):
 def main() -> int:
     """Render, process, draw; gives the exit code."""
     stream = SyntheticStream(StreamPlan(make_identity(41), **PLAN))  # type: ignore[arg-type]
-    truth = [TruthInterval(e.onset_s, e.apex_s, e.offset_s, e.label) for e in stream.truth.events]
+    truth = [TruthInterval(e.onset_s, e.apex_s, e.offset_s, e.label, e.kind) for e in stream.truth.events]
     moment = Moment(SHOWN_S)
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, Pipeline(recognizer=load_recognizer()) as pipeline:

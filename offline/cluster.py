@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from joblib import parallel_config
 
 from offline.versions import all_versions
-from realtime.errors import ClusterError, UsageError
+from realtime.errors import ClusterError
+from realtime.sinks.extras import missing
 
 PATIENCE_S = 30.0
 """How long to wait for the scheduler, and for a worker where there is none."""
@@ -39,7 +40,7 @@ def cluster(
     try:
         from offline import dask_backend
     except ImportError as error:
-        raise UsageError("--scheduler needs Dask: pip install 'glimpse[cluster]'") from error
+        raise missing("--scheduler", "cluster", error) from error
 
     with dask_backend.connected(address, patience_s) as client:
         backend = dask_backend.WatchedBackend(client, shared, patience_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from realtime.errors import UsageError
+from realtime.sinks.extras import missing
 
 
 def require_torch() -> None:
@@ -15,4 +15,4 @@ def require_torch() -> None:
     else:
         found = importlib.util.find_spec("torch") is not None
     if not found:
-        raise UsageError("this needs torch: pip install 'glimpse[train]'")
+        raise missing("this", "train", "torch is not installed")

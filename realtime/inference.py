@@ -20,7 +20,7 @@ Device = Literal["auto", "cpu", "cuda"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _FATAL = 4
-log = logging.getLogger(__name__)
+log = logging.getLogger("glimpse")
 
 
 class CnnSession:
@@ -47,8 +47,8 @@ class CnnSession:
                 "CUDA is not available to ONNX Runtime: install onnxruntime-gpu[cuda,cudnn] and a driver, "
                 "or use --device cpu"
             )
-        if device == "cuda":
-            self._session.disable_fallback()  # or a failure while it runs moves it to the CPU, unsaid
+        self._session.disable_fallback()  # its own is told on standard output
+        self._may_fall_back = device == "auto"
 
     @property
     def provider(self) -> str:
@@ -56,7 +56,7 @@ class CnnSession:
         return "cuda" if self._session.get_providers()[0] == _CUDA else "cpu"
 
     def run(self, frames: F32, flows: F32) -> tuple[F32, F32, F32]:
-        """What the network says of n movements.
+        """What the network says of n movements. On "auto", a failure of CUDA moves it to the CPU.
 
         Args:
             frames: float32 (n, 3, 3, 64, 64), as of `realtime.features.network_input`.
@@ -70,13 +70,20 @@ class CnnSession:
             DeviceError: CUDA failed.
         """
         try:
-            found = self._session.run(list(OUTPUTS), {"frames": frames, "flows": flows})
+            return self._run(frames, flows)
         except Exception as error:  # ONNX Runtime raises classes of its own without a common root
             if self.provider != "cuda":
                 raise
-            raise DeviceError(
-                "the network failed on CUDA: is its memory full? or use --device cpu"
-            ) from error
+            if not self._may_fall_back:
+                raise DeviceError(
+                    "the network failed on CUDA: is its memory full? or use --device cpu"
+                ) from error
+        log.warning("glimpse: the network failed on CUDA and runs on the CPU from here on")
+        self._session.set_providers([_CPU])
+        return self._run(frames, flows)
+
+    def _run(self, frames: F32, flows: F32) -> tuple[F32, F32, F32]:
+        found = self._session.run(list(OUTPUTS), {"frames": frames, "flows": flows})
         features, scores, units = (np.asarray(item, dtype=np.float32) for item in found)
         return features, scores, units
 
@@ -141,4 +148,4 @@ def _refuse_double_install() -> None:
 
 def _warn_of_double_install() -> None:
     if _doubly_installed():
-        log.warning(_DOUBLE)
+        log.warning("glimpse: %s", _DOUBLE)

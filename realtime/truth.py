@@ -9,6 +9,7 @@ from typing import Any
 from realtime.errors import DataError
 from realtime.types import TruthInterval
 
+_KINDS = ("micro_expression", "macro_expression")
 MAX_TIME_S = 1e7
 """No stream is longer than this (four months)."""
 
@@ -33,4 +34,5 @@ def _interval(event: Any) -> TruthInterval:
     onset_s, apex_s, offset_s = (float(event[key]) for key in ("onset_s", "apex_s", "offset_s"))
     if not all(abs(time_s) <= MAX_TIME_S for time_s in (onset_s, apex_s, offset_s)):  # NaN is refused too
         raise ValueError("a time is out of range")
-    return TruthInterval(onset_s, apex_s, offset_s, event["label"] and str(event["label"]))
+    label, kind = event["label"], event.get("kind")
+    return TruthInterval(onset_s, apex_s, offset_s, label and str(label), kind if kind in _KINDS else None)

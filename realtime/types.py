@@ -338,3 +338,5 @@ class TruthInterval:
     apex_s: float | None
     offset_s: float
     label: str | None = None
+    kind: str | None = None
+    """"micro_expression" or "macro_expression"; None where it is not known."""

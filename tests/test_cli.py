@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from realtime.errors import DataError, DeviceError, GlimpseError
 from realtime.geometry import REGION_NAMES
 from realtime.process_outputs import check_outputs
 from realtime.sinks.csv import COLUMNS
+from realtime.start import start
 
 ROOT = Path(__file__).parent.parent
 
@@ -187,6 +189,23 @@ def test_an_interrupt_while_a_command_is_loaded_is_one_line(
     assert command.main() == 130
     program = "glimpse" if package == "realtime" else f"glimpse-{package}"
     assert capsys.readouterr().err == f"{program}: interrupted\n"
+
+
+def test_an_interrupt_waits_until_a_module_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Libraries written in C make other errors of it: "numpy._core.multiarray failed to import"."""
+    (tmp_path / "slow_command.py").write_text(
+        "import signal\n"
+        "try:\n    signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt:\n    raise ImportError('failed to import') from None\n"
+        "def main():\n    while True:\n        signal.pause()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)
+    assert start("slow_command", "glimpse") == 130
+    assert capsys.readouterr().err == "glimpse: interrupted\n"
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)) == before
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,17 @@ class FakeSession:
     def get_providers(self) -> list[str]:
         return self.providers
 
+    def set_providers(self, providers: list[str]) -> None:
+        self.providers = providers
+
     def disable_fallback(self) -> None:
         self.falls_back = False
 
     def run(self, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
-        if self.fails and not self.falls_back:
-            raise RuntimeError("CUDA failure 2: out of memory")
-        if self.fails:
-            self.providers = [CPU]
+        if self.fails and self.providers[0] == CUDA:
+            if not self.falls_back:
+                raise RuntimeError("CUDA failure 2: out of memory")
+            print("EP Error ... Falling back to ['CPUExecutionProvider'] and retrying.")
         return [np.zeros((1, 128)), np.zeros((1, 2, 4)), np.zeros((1, 13, 2))]
 
 
@@ -76,15 +79,20 @@ def test_a_runtime_that_falls_back_when_it_opens(runtime: Any) -> None:
     assert CnnSession(b"", "auto").provider == "cpu"
 
 
-def test_a_runtime_that_fails_while_it_runs(runtime: Any) -> None:
+def test_a_runtime_that_fails_while_it_runs(
+    runtime: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     runtime.session = FakeSession([CUDA, CPU], fails=True)
     session = CnnSession(b"", "cuda")
     with pytest.raises(DeviceError, match="failed on CUDA"):
         session.run(EMPTY, EMPTY)
     runtime.session = FakeSession([CUDA, CPU], fails=True)
     session = CnnSession(b"", "auto")
-    session.run(EMPTY, EMPTY)
+    for _ in range(2):
+        session.run(EMPTY, EMPTY)
     assert session.provider == "cpu", "auto may fall back, and says so"
+    assert caplog.messages == ["glimpse: the network failed on CUDA and runs on the CPU from here on"]
+    assert capfd.readouterr().out == "", "standard output is for the results"
 
 
 def test_the_cpu_is_taken_where_it_is_asked_for(runtime: Any) -> None:

@@ -256,5 +256,5 @@ def test_without_dask_the_extra_is_named(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "x")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'glimpse[cluster]'" in done.stderr
+    assert "pip install -e '.[cluster]'" in done.stderr
     assert done.stderr.count("\n") == 1

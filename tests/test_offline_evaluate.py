@@ -168,7 +168,7 @@ def test_flow_grid_needs_no_torch(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "x")]
     done = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert "glimpse[train]" in done.stderr
+    assert "'.[train]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -216,7 +216,7 @@ def test_commands_parse_without_torch(tmp_path):
         [sys.executable, "-c", code], env={**os.environ}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "glimpse[train]" in done.stderr
+    assert "'.[train]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -110,7 +110,7 @@ RECORDS = [STREAM, event(0), event(1, "macro_expression", None), SUMMARY]
 
 
 def test_the_page_says_what_was_found() -> None:
-    truth = [TruthInterval(0.5, 0.6, 0.8, "disgust"), TruthInterval(1.2, None, 1.4)]
+    truth = [TruthInterval(0.5, 0.6, 0.8, "disgust", "micro_expression"), TruthInterval(1.2, None, 1.4)]
     extras = ReportExtras(
         truth=truth, settings={"quality": {"blur_ratio": 0.35}}, quality=[("Eye distance, mean", "84 px")]
     )
@@ -136,7 +136,8 @@ def test_the_page_says_what_was_found() -> None:
         "Left out: no face 50 25.0 %",
         "Note: the container has no timestamps.",
         "quality.blur_ratio 0.35",
-        "0:01.200 – 0:01.400 –",
+        "micro-expression 0:00.500",
+        "– 0:01.200 – 0:01.400 –",
     ):
         assert words in text, words
 

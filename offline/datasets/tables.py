@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.errors import DataError, UsageError
+from realtime.errors import DataError
+from realtime.sinks.extras import missing
 from realtime.sources.images import SUFFIXES
 
 _HEADER_WITHIN = 40
@@ -134,7 +135,7 @@ def read_sheet(file: Path, name: str | None = None, *, not_named: str = "") -> S
     try:
         import openpyxl
     except ImportError as error:
-        raise UsageError("coding files need openpyxl: pip install 'glimpse[train]'") from error
+        raise missing("reading coding files", "train", error) from error
     try:
         content = io.BytesIO(file.read_bytes())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Packages that only some outputs need."""
+"""Packages that only some outputs and commands need."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ def load(module: str, purpose: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except (ImportError, RuntimeError) as error:  # pylsl raises RuntimeError where liblsl is missing
-        raise UsageError(
-            f"{purpose} needs an extra: pip install -e '.[{extra}]' in glimpse's folder ({error})"
-        ) from error
+        raise missing(purpose, extra, error) from error
+
+
+def missing(purpose: str, extra: str, why: object) -> UsageError:
+    """The error that names the extra to install."""
+    return UsageError(f"{purpose} needs an extra: pip install -e '.[{extra}]' in glimpse's folder ({why})")

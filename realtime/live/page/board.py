@@ -198,7 +198,8 @@ class Board:
                     if scene is not None:
                         self._draw_scene(view, scene)
             except Exception as error:  # one picture that fails must not be the last
-                log.warning("the live page: a picture cannot be drawn: %s: %s", type(error).__name__, error)
+                why = f"{type(error).__name__}: {error}"
+                log.warning("glimpse: the live page: a picture cannot be drawn: %s", why)
             self._tell_listeners()
 
     def _waiting(self) -> bool:
