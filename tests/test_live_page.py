@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,10 +21,11 @@ from typing import Any
 import numpy as np
 import pytest
 import schemathesis
+from browser import chromium, complaints, eventually
 from conftest import Film
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from live_servers import PATIENCE_S, missing, until
+from live_servers import PATIENCE_S, until
 from media import jpeg, write_mkv
 from test_view_pictures import Route, event_at, frame_at, row_at
 
@@ -44,7 +44,6 @@ from realtime.view.flow_colour import flow_picture, wheel
 from realtime.web.access import Access
 from realtime.web.server import Server
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 CHOSEN = 0.7
 
 
@@ -405,12 +404,14 @@ def test_the_page_is_its_own_and_runs_nothing_inline(served: tuple[Server, Board
 
 
 @pytest.fixture(scope="module")
-def recording(film: Film, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The film at 33 pictures a second over and over: two micro-expressions every 3.6 s, for two minutes."""
+def recording(film: Film, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The film at 33 pictures a second over and over, two micro-expressions every 3.6 s: five minutes, longer
+    than a test of the page takes on a slow machine."""
     path = tmp_path_factory.mktemp("recording") / "film.mkv"
-    jpegs = [jpeg(frame.image) for frame in film.frames[::3]] * 33
+    jpegs = [jpeg(frame.image, 85) for frame in film.frames[::3]] * 84
     write_mkv(path, jpegs, [30 * i for i in range(len(jpegs))], fps=33, size=(240, 200))
-    return path
+    yield path
+    path.unlink()  # it is large
 
 
 class LiveRun:
@@ -463,31 +464,12 @@ class LiveRun:
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(PATIENCE_S)
+        print("--- glimpse live said:", self.said.decode(errors="replace"), sep="\n")
         for thread in self._threads:
             thread.join(PATIENCE_S)
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    if CHROMIUM is None or DRIVER is None:
-        missing("Chromium with its driver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.set_script_timeout(PATIENCE_S)
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def test_the_page_in_a_browser(film: Film, recording: Path, tmp_path: Path) -> None:
@@ -503,7 +485,7 @@ def test_the_page_in_a_browser(film: Film, recording: Path, tmp_path: Path) -> N
             _pauses(browser)
             _changes_cameras(browser)
             _downloads(run)
-            assert browser.get_log("browser") == []
+            assert complaints(browser) == []
         finally:
             run.close()
     assert b"shows faces" in run.said
@@ -524,49 +506,51 @@ def text_of(browser: Any, name: str) -> str:
 
 
 def _sees(browser: Any) -> None:
-    until(lambda: text_of(browser, "time") != "–", "the first picture")
+    eventually(lambda: text_of(browser, "time") != "–", "the first picture")
     for name in ("picture", "curves"):
         before = picture_of(browser, name)
-        until(lambda name=name, before=before: picture_of(browser, name) != before, f"{name} to move")
+        eventually(lambda name=name, before=before: picture_of(browser, name) != before, f"{name} to move")
     assert script(browser, "document.getElementById('picture').width") == 432
-    assert text_of(browser, "faces") == "1"
-    assert re.fullmatch(r"\d+ ms", text_of(browser, "latency"))
+    eventually(lambda: text_of(browser, "faces") == "1", "the face")
+    eventually(lambda: re.fullmatch(r"\d+ ms", text_of(browser, "latency")), "the latency")
     assert script(browser, "location.href").endswith("/"), "the token does not stay in the address"
     wide = script(browser, "document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0
 
 
 def _is_told_of_events(browser: Any, run: LiveRun) -> None:
-    """An event is on the page about when its line is written; the bound is one for a busy machine."""
+    """What comes on the page is what is written; how much later is printed."""
     browser.execute_script(
         "window.came = {}; new MutationObserver((all) => all.forEach((one) => one.addedNodes.forEach("
         "(node) => { if (node.dataset.id) window.came[node.dataset.id] = Date.now() / 1000; })))"
         ".observe(document.getElementById('events'), {childList: true})"
     )
-    ids = until(lambda: list(script(browser, "window.came")), "an event on the page")
-    at_s = script(browser, f"window.came['{ids[0]}']")
+    (name, at_s), *_ = eventually(
+        lambda: script(browser, "Object.entries(window.came)"), "an event on the page"
+    )
     line_s = until(
-        lambda: next((at for at, line in run.events if json.loads(line)["id"] == ids[0]), None), "its line"
+        lambda: next((at for at, line in run.events if json.loads(line)["id"] == name), None), "its line"
     )
-    assert abs(at_s - line_s) < 10.0
     print(f"on the page {1000 * (at_s - line_s):.0f} ms after its line")
-    loaded = (
-        "[...document.querySelectorAll('#events li:last-child img')].filter((i) => i.naturalWidth).length"
-    )
-    browser.execute_script("document.querySelector('#events li:last-child').scrollIntoView()")
-    until(lambda: script(browser, loaded) == len(PICTURES), "its pictures")
-    assert "door:" in text_of(browser, "news"), "screen readers are told"
+    item = f"document.querySelector('#events li[data-id=\"{name}\"]')"
+    browser.execute_script(f"{item}.scrollIntoView()")
+    loaded = f"[...{item}.querySelectorAll('img')].filter((i) => i.naturalWidth).length"
+    eventually(lambda: script(browser, loaded) == len(PICTURES), "its pictures")
+    eventually(lambda: "door:" in text_of(browser, "news"), "what screen readers are told")
 
 
 def _sets_the_threshold(browser: Any, run: LiveRun) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    assert text_of(browser, "value") == "0.82"
-    browser.find_element(By.ID, "threshold").send_keys(Keys.ARROW_LEFT * 2)
-    said = b"spotter.confidence is 0.8 from here on"
+    eventually(lambda: text_of(browser, "value") == "0.82", "the threshold")
+    browser.find_element(By.ID, "threshold").send_keys(Keys.ARROW_LEFT * 12)
+    assert text_of(browser, "value") == "0.70", "a state from before does not move the slider back"
+    said = b"spotter.confidence is 0.7 from here on"
     until(lambda: any(said in line for _, line in run.records), "word of the new threshold in the outputs")
-    assert json.loads(run.get("api/cameras"))["cameras"][0]["confidence"] == pytest.approx(0.8)
+    assert json.loads(run.get("api/cameras"))["cameras"][0]["confidence"] == pytest.approx(0.7)
+    eventually(lambda: "The threshold of door is 0.70" in text_of(browser, "news"), "word of it")
+    assert text_of(browser, "value") == "0.70"
 
 
 def _pauses(browser: Any) -> None:
@@ -574,21 +558,21 @@ def _pauses(browser: Any) -> None:
 
     button = browser.find_element(By.ID, "pause")
     button.click()
-    assert button.get_attribute("aria-pressed") == "true"
+    eventually(lambda: button.get_attribute("aria-pressed") == "true", "the pause")
     before = picture_of(browser, "curves")
-    until(lambda: re.search(r"[1-9]\d* events wait", text_of(browser, "link")), "an event that waits")
+    eventually(lambda: re.search(r"[1-9]\d* events wait", text_of(browser, "link")), "an event that waits")
     assert picture_of(browser, "curves") == before
     button.click()
-    until(lambda: picture_of(browser, "curves") != before, "the page to go on")
+    eventually(lambda: picture_of(browser, "curves") != before, "the page to go on")
 
 
 def _changes_cameras(browser: Any) -> None:
     from selenium.webdriver.common.by import By
 
-    until(lambda: "ended" in text_of(browser, "cameras"), "the end of the short film")
+    eventually(lambda: "ended" in text_of(browser, "cameras"), "the end of the short film")
     desk = browser.find_element(By.CSS_SELECTOR, "button[data-name=desk]")
     desk.click()
-    assert desk.get_attribute("aria-pressed") == "true"
+    eventually(lambda: desk.get_attribute("aria-pressed") == "true", "the camera to be chosen")
     assert text_of(browser, "time") == "–"
 
 

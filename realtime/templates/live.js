@@ -3,18 +3,19 @@ import {Curves} from "/live_curves.js";
 import {Events, said} from "/live_events.js";
 
 const at = (id) => document.getElementById(id);
-const RETRY_MS = 2000;
+const RETRY_MS = 2000, NEWS = 20;
 const TROUBLE = ["stalled", "reconnecting", "failed"];
 
 const picture = at("picture"), curves = new Curves(at("curves")), events = new Events(at("events"), {});
-let socket = null, camera = null, moment = null, cameras = [], paused = false;
-let dragging = false, setting = false, wanted = null;
+let socket = null, camera = null, moment = null, cameras = [], paused = false, dragging = false, setting = false;
 let held = [];
+const wanted = new Map();  // camera → threshold that was set here and is not answered yet
+const settled = new Map();  // camera → number of the change that was answered last: states from before it are old
 
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => { link("live"); look(); };
+  socket.onopen = () => { settled.clear(); link("live"); look(); };
   socket.onmessage = ({data}) => {
     if (typeof data === "string") hear(JSON.parse(data)); else show(data);
   };
@@ -28,6 +29,14 @@ function link(text, lost = false) {
   const line = at("link");
   if (line.textContent !== text) line.textContent = text;
   line.classList.toggle("lost", lost);
+}
+
+// For who does not see the page; a line stays until a few more have come, so that none is lost.
+function announce(text) {
+  const line = document.createElement("span");
+  line.textContent = `${text}. `;
+  at("news").append(line);
+  if (at("news").children.length > NEWS) at("news").firstChild.remove();
 }
 
 function tell(message) {
@@ -61,7 +70,7 @@ function event(message) {
   } else if (!events.has(message.number)) {
     events.add(message);
     at("none").hidden = true;
-    if (message.fresh) at("news").textContent = said(message.record);
+    if (message.fresh) announce(said(message.record));
     if (message.fresh && message.record.camera === camera) curves.mark(message.record);
   }
 }
@@ -146,10 +155,38 @@ function choose(name) {
 
 function threshold() {
   const about = cameras.find(({name}) => name === camera);
-  if (!about || dragging || setting) return;
+  if (!about || dragging || wanted.has(camera) || about.changes < settled.get(camera)) return;
   at("threshold").disabled = false;
   at("threshold").value = about.confidence;
   at("value").textContent = about.confidence.toFixed(2);
+}
+
+// One after the other, so that the last one holds.
+async function setThresholds() {
+  if (setting) return;
+  setting = true;
+  while (wanted.size) {
+    const [name, value] = wanted.entries().next().value, changes = await setThreshold(name, value);
+    if (changes !== null) settled.set(name, changes);
+    if (wanted.get(name) !== value) continue;  // moved on meanwhile
+    wanted.delete(name);
+    const about = cameras.find((one) => one.name === name);
+    if (changes !== null && about) Object.assign(about, {confidence: value, changes});
+    announce(changes !== null ? `The threshold of ${name} is ${value.toFixed(2)}` : "The threshold could not be set");
+    threshold();
+  }
+  setting = false;
+}
+
+async function setThreshold(name, value) {
+  try {
+    const answer = await fetch(`/api/cameras/${encodeURIComponent(name)}/confidence`, {
+      method: "PUT", headers: {"content-type": "application/json"}, body: JSON.stringify({confidence: value}),
+    });
+    return answer.ok ? (await answer.json()).changes : null;
+  } catch {
+    return null;
+  }
 }
 
 at("threshold").addEventListener("input", () => {
@@ -158,26 +195,10 @@ at("threshold").addEventListener("input", () => {
 });
 at("threshold").addEventListener("change", () => {
   dragging = false;
-  wanted = {name: camera, confidence: Number(at("threshold").value)};
-  if (!setting) set();
+  wanted.set(camera, Number(at("threshold").value));
+  setThresholds();
 });
-
-// One after the other, and of several the last: what is asked for twice at once may arrive in either order.
-async function set() {
-  setting = true;
-  while (wanted) {
-    const {name, confidence} = wanted;
-    wanted = null;
-    const answer = await fetch(`/api/cameras/${encodeURIComponent(name)}/confidence`, {
-      method: "PUT", headers: {"content-type": "application/json"}, body: JSON.stringify({confidence}),
-    }).catch(() => ({ok: false}));
-    const about = cameras.find((one) => one.name === name);
-    if (answer.ok && about) about.confidence = confidence;
-    at("news").textContent = answer.ok ? `The threshold of ${name} is ${confidence.toFixed(2)}` : "The threshold could not be set";
-  }
-  setting = false;
-}
-
+for (const end of ["pointerup", "blur"]) at("threshold").addEventListener(end, () => { dragging = false; });
 at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));

@@ -53,8 +53,8 @@ class View:
 
     confidence: float
     """What the spotter of it was told."""
-    is_set: bool = False
-    """Whether that is other than its settings."""
+    changes: int = 0
+    """How often that was set since the settings."""
     pipe: Connection | None = None
     watchers: int = 0
     waiting: Scene | None = None
@@ -90,7 +90,7 @@ class Board:
             view = self._views[camera]
             view.pipe = pipe
             _tell(view, "watch", view.watchers > 0)
-            if view.is_set:
+            if view.changes:
                 _tell(view, "confidence", view.confidence)
 
     def take(self, camera: str, message: Any) -> None:
@@ -116,17 +116,24 @@ class Board:
         """Their names, in the order of the settings."""
         return tuple(self._views)
 
-    def confidence(self, camera: str) -> float:
-        """The least probability of what the spotter reports."""
-        return self._views[camera].confidence
-
-    def set_confidence(self, camera: str, value: float) -> None:
-        """From now on another, in the running spotter, and in one that is started in its place."""
+    def confidence(self, camera: str) -> tuple[float, int]:
+        """The least probability of what the spotter reports, and how often that was changed."""
         with self._changed:
             view = self._views[camera]
-            view.confidence, view.is_set = value, True
+            return view.confidence, view.changes
+
+    def set_confidence(self, camera: str, value: float) -> int:
+        """From now on another, in the running spotter, and in one that is started in its place.
+
+        Gives the number of this change, from 1 on.
+        """
+        with self._changed:
+            view = self._views[camera]
+            view.confidence = value
+            view.changes = number = view.changes + 1
             _tell(view, "confidence", value)
         self._tell_listeners()
+        return number
 
     def watch(self, camera: str, by: int) -> None:
         """One more, or one less, looks at a camera: +1 or -1."""

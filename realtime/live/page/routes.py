@@ -107,11 +107,12 @@ def _add_cameras(app: Any, board: Board, fleet: Fleet) -> None:
         name: Annotated[str, Path(max_length=64)],
         confidence: Annotated[float, Body(embed=True, ge=LEAST_CONFIDENCE, le=MOST_CONFIDENCE)],
     ) -> dict[str, Any]:
-        """Set the least probability of what the camera's spotter reports, from now on and in all outputs."""
+        """Set the least probability of what the camera's spotter reports, from now on and in all outputs.
+
+        `changes` counts how often it was set: who gets a smaller number later reads an older state."""
         if name not in board.cameras:
             raise HTTPException(404, "no such camera")
-        board.set_confidence(name, confidence)
-        return {"name": name, "confidence": confidence}
+        return {"name": name, "confidence": confidence, "changes": board.set_confidence(name, confidence)}
 
     async def live(socket: WebSocket) -> None:
         await socket.accept()

@@ -22,11 +22,11 @@ def words_of_the_house() -> dict[str, Any]:
 
 def said_state(board: Board, states: Mapping[str, CameraState]) -> dict[str, Any]:
     """How the cameras do."""
-    cameras = [_camera(name, state, board.confidence(name)) for name, state in states.items()]
+    cameras = [_camera(name, state, *board.confidence(name)) for name, state in states.items()]
     return {"type": "state", "cameras": cameras, "events": board.count, "let_go": board.let_go}
 
 
-def _camera(name: str, state: CameraState, confidence: float) -> dict[str, Any]:
+def _camera(name: str, state: CameraState, confidence: float, changes: int) -> dict[str, Any]:
     return {
         "name": name,
         "state": state.state,
@@ -38,6 +38,7 @@ def _camera(name: str, state: CameraState, confidence: float) -> dict[str, Any]:
         "reconnects": int(state.total("reconnects")),
         "restarts": state.restarts,
         "confidence": confidence,
+        "changes": changes,
     }
 
 
