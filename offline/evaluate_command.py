@@ -11,7 +11,7 @@ import numpy as np
 
 from offline.calibration import calibration_results
 from offline.datasets.combined import Collected
-from offline.explanations import write_explanations
+from offline.explanations import DONORS, write_explanations
 from offline.figures_command import draw_and_tell
 from offline.loso import leave_out, pooled_explanations, pooled_probabilities, subject_results, summarise
 from offline.methods import make_method, method_names
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     samples = collected.samples
     results = {
         **results,
-        "per_dataset": scores_per_dataset(samples, probabilities.argmax(axis=1)),
+        "per_dataset": scores_per_dataset(samples, probabilities.argmax(axis=1), results["seed"]),
         "class_weights": class_weights(samples),
         "data": {**choice.describe(samples), **collected.account()},
         "versions": library_versions(),
@@ -147,6 +147,8 @@ def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
         "bundle": {"name": recognizer.bundle.name, "id": recognizer.bundle.id},
         "seed": seed,
     }
+    if args.explain:
+        results["explained"] = {"blocks": "at the mean"}
     explanations = (
         [recognizer.explain(samples.evidence(i)) for i in range(len(samples))] if args.explain else []
     )
@@ -169,6 +171,8 @@ def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
         "groups": args.groups,
         "settings": asdict(method.settings),
     }
+    if args.explain:
+        results["explained"] = {"blocks": "permutation", "donors": DONORS}
     return collected, results, pooled_probabilities(samples, folds), pooled_explanations(folds)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from offline.methods.base import Fitted
+from offline.methods.base import Blocked, Fitted
 from offline.samples import SampleSet, sample_set
 from realtime.errors import DataError
 from realtime.explain import explain
@@ -21,38 +22,64 @@ from realtime.types import F64, Explanation, KeyFrameEvidence
 
 EXPLANATIONS = "explanations.csv"
 _REGION, _BLOCK = "region_", "block_"
+DONORS = 16
+"""Training samples whose features take the place of a sample's, block by block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedExplainable:
-    """Any fitted method as `realtime.explain` asks for it; its blocks of features are not known."""
+    """Any fitted method as `realtime.explain` asks for it."""
 
     fitted: Fitted
     classes: tuple[str, ...]
+    donors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Blocks of features of other people's samples; empty: what blocks are worth is not measured."""
 
     def probabilities(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """float64 (n, classes)."""
-        frames = [item.frames for item in evidence if item.frames is not None]
-        count = len(evidence)
-        return self.fitted.predict_proba(
-            sample_set(
-                np.stack([item.flows for item in evidence]),
-                [-1] * count,
-                self.classes,
-                [""] * count,
-                np.stack(frames) if len(frames) == count else None,
-                [""] * count,
-            )
-        )
+        return self.fitted.predict_proba(self._samples(evidence))
 
     def without_blocks(self, evidence: KeyFrameEvidence) -> Mapping[str, F64]:
-        """None."""
-        return {}
+        """Block of features that is known → mean probabilities (classes,) with other people's in its place.
+
+        So a block's worth is its permutation importance (Breiman 2001) for this one sample: the mean fall of
+        the label's probability when the block is drawn from the donors. Nothing for a method of one block.
+        """
+        if len(self.donors) < 2 or not isinstance(self.fitted, Blocked):
+            return {}
+        own = self.fitted.measure(self._samples([evidence]))
+        found = {}
+        for name, values in own.items():
+            others = self.donors[name]
+            others = others[np.isfinite(others.reshape(len(others), -1)).any(axis=1)]
+            if len(others) and np.isfinite(values).any():
+                mixed = {other: np.repeat(rows, len(others), axis=0) for other, rows in own.items()}
+                found[name] = self.fitted.judge({**mixed, name: others}).mean(axis=0)
+        return found
+
+    def _samples(self, evidence: Sequence[KeyFrameEvidence]) -> SampleSet:
+        frames = [item.frames for item in evidence if item.frames is not None]
+        count = len(evidence)
+        return sample_set(
+            np.stack([item.flows for item in evidence]),
+            [-1] * count,
+            self.classes,
+            [""] * count,
+            np.stack(frames) if len(frames) == count else None,
+            [""] * count,
+        )
 
 
-def explain_fitted(fitted: Fitted, samples: SampleSet) -> tuple[Explanation, ...]:
-    """What a fitted method's decision on each sample rests on; labels are not looked at."""
-    method = FittedExplainable(fitted, samples.classes)
+def explain_fitted(
+    fitted: Fitted, samples: SampleSet, others: SampleSet | None = None
+) -> tuple[Explanation, ...]:
+    """What a fitted method's decision on each sample rests on; labels are not looked at.
+
+    `others`: samples of other people, whose features take the place of a sample's to see what each block
+    is worth; None: that is not measured.
+    """
+    donors = fitted.measure(others) if others is not None and isinstance(fitted, Blocked) else {}
+    method = FittedExplainable(fitted, samples.classes, donors)
     return tuple(explain(method, samples.evidence(index)) for index in range(len(samples)))
 
 

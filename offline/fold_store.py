@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from offline.explanations import DONORS
 from offline.methods.base import Curve, Method
 from offline.samples import SampleSet
 from offline.versions import all_versions
@@ -52,7 +53,7 @@ def fingerprint(samples: SampleSet, method: Method, seed: int, explained: bool =
         "method": method.name,
         "settings": asdict(method.settings),
         "seed": seed,
-        "explained": explained,
+        "explained": DONORS if explained else None,
         "feature_spec": FEATURE_SPEC_ID,
         "versions": all_versions(),
         "classes": samples.classes,

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from offline.calibration import calibration_results
 from offline.cluster import cluster, on_worker
-from offline.explanations import explain_fitted
+from offline.explanations import DONORS, explain_fitted
 from offline.fold_store import FoldResult, FoldStore, fingerprint
 from offline.methods.base import Method
 from offline.metrics import bootstrap_over_subjects, score_recognition
@@ -217,5 +217,6 @@ def _fold(
         about: tuple[Explanation, ...] = ()
         if explained:
             with part("explain"):
-                about = explain_fitted(fitted, left_out)
+                drawn = np.random.default_rng([seed, 11]).permutation(np.flatnonzero(~out))[:DONORS]
+                about = explain_fitted(fitted, left_out, unlabelled(samples.subset(np.sort(drawn))))
     return FoldResult(people, indices, probabilities, fitted.curve, seconds, about)

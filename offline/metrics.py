@@ -70,6 +70,8 @@ class ScoreInterval:
 
     uf1: tuple[float, float]
     uar: tuple[float, float]
+    overall_accuracy: tuple[float, float]
+    weighted_f1: tuple[float, float]
 
 
 def bootstrap_over_subjects(
@@ -90,9 +92,9 @@ def bootstrap_over_subjects(
     for _ in range(rounds):
         drawn = np.concatenate([clips[people[i]] for i in rng.integers(0, len(people), len(people))])
         score = score_recognition(true[drawn], predicted[drawn], classes)
-        scores.append((score.uf1, score.uar))
+        scores.append((score.uf1, score.uar, score.accuracy, score.weighted_f1))
     low, high = np.percentile(scores, [2.5, 97.5], axis=0)
-    return ScoreInterval((float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
+    return ScoreInterval(*((float(a), float(b)) for a, b in zip(low, high, strict=True)))
 
 
 def interval_iou(first: Interval, second: Interval) -> float:

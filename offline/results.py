@@ -13,7 +13,7 @@ import csv
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from offline.metrics import score_recognition
+from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.samples import SampleSet
 from realtime.errors import DataError, OutputError
 from realtime.sinks.files import OutputFile, output_errors
@@ -50,15 +50,16 @@ class Predictions:
     """(n, classes)."""
 
 
-def scores_per_dataset(samples: SampleSet, predicted: NDArray[np.intp]) -> dict[str, Any]:
-    """Figures of every dataset by itself."""
-    owners = np.array(samples.datasets)
-    return {
-        name: score_recognition(
-            samples.labels[owners == name], predicted[owners == name], samples.classes
-        ).as_dict()
-        for name in sorted(set(samples.datasets))
-    }
+def scores_per_dataset(samples: SampleSet, predicted: NDArray[np.intp], seed: int = 0) -> dict[str, Any]:
+    """Figures of every dataset by itself, with 95 % intervals over its people."""
+    found = {}
+    for name in sorted(set(samples.datasets)):
+        mine = np.flatnonzero([owner == name for owner in samples.datasets])
+        true, given, people = samples.labels[mine], predicted[mine], [samples.subjects[i] for i in mine]
+        interval = bootstrap_over_subjects(true, given, people, samples.classes, seed)
+        score = score_recognition(true, given, samples.classes)
+        found[name] = {**score.as_dict(), "interval_95": asdict(interval)}
+    return found
 
 
 def class_weights(samples: SampleSet) -> dict[str, float | None]:

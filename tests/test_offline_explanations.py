@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +19,10 @@ from offline.explanations import (
     write_explanations,
 )
 from offline.loso import leave_out, pooled_explanations
-from offline.methods import make_method
-from offline.samples import FOUR_CLASSES, direct_samples
+from offline.methods import make_method, method_names
+from offline.methods.base import Blocked
+from offline.report_page import render_evaluation
+from offline.samples import FOUR_CLASSES, direct_samples, rendered_samples, sample_set
 from realtime.errors import DataError
 from realtime.explain import region_masks
 from realtime.geometry import REGION_NAMES
@@ -117,3 +120,98 @@ def test_an_evaluation_says_what_it_rested_on(tmp_path):
     assert all(set(item.blocks) for item in found)
     assert cli.main(words) == 0
     assert not (out / EXPLANATIONS).exists()
+
+
+QUICK = {
+    "hybrid": {
+        "epochs": 1,
+        "prior": {"samples": 60, "epochs": 1},
+        "svm": {"c": [1.0], "gamma": [0.001], "folds": 2, "max_samples": 40},
+    },
+    "hybrid-seed": {"epochs": 1},
+    "ststnet": {"epochs": 1},
+    "cnn3d": {"epochs": 1},
+    "resnet-lstm": {"epochs": 1},
+}
+FEATURES = ("cnn", "lbp_top", "hog", "flow", "au")
+BLOCKS_OF = {
+    **dict.fromkeys(("hybrid", "hybrid-seed"), FEATURES),
+    **dict.fromkeys(("flow-grid", "ststnet"), ("u", "v", "strain")),
+    "lbp-top": ("plane_xy", "plane_xt", "plane_yt"),
+    **dict.fromkeys(("cnn3d", "resnet-lstm"), ()),
+}
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    return rendered_samples([0, 1], 6, 0, FOUR_CLASSES[:3])
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_is_its_blocks(rendered, name):
+    method = make_method(name, QUICK.get(name), "test")
+    fitted = method.fit(rendered, 0)
+    assert isinstance(fitted, Blocked)
+    out = rendered.subset([3, 7])
+    assert np.array_equal(fitted.judge(fitted.measure(out)), fitted.predict_proba(out))
+    plain = explain_fitted(fitted, out)
+    for without, item in zip(plain, explain_fitted(fitted, out, rendered.subset(range(4))), strict=True):
+        assert not without.blocks
+        assert tuple(item.blocks) == BLOCKS_OF[name]
+        assert item.regions == without.regions
+        assert all(-1.0 <= value <= 1.0 for value in item.blocks.values())
+
+
+@dataclass(frozen=True)
+class ByTheFirst:
+    """Says what its first block says; the second counts for nothing, the third is never known."""
+
+    def predict_proba(self, samples):
+        return self.judge(self.measure(samples))
+
+    def measure(self, samples):
+        first = samples.flows[:, 0, 0, 0, :1].astype(float)
+        return {"first": first, "second": 7.0 * first, "third": np.full_like(first, np.nan)}
+
+    def judge(self, blocks):
+        return np.concatenate([blocks["first"], 1.0 - blocks["first"]], axis=1)
+
+
+def test_a_block_is_worth_what_is_lost_with_other_peoples():
+    """0.9 for the label, others' 0.5, 0.2 and not known: 0.9 − (0.5 + 0.2) / 2 = 0.55."""
+    flows = np.zeros((4, 3, 2, 64, 64), np.float32)
+    flows[:, 0, 0] = np.array([0.9, 0.5, 0.2, np.nan], np.float32)[:, None, None]
+    samples = sample_set(flows, [0] * 4, ("yes", "no"), ["a", "b", "c", "d"])
+    (item,) = explain_fitted(ByTheFirst(), samples.subset([0]), samples.subset([1, 2, 3]))
+    assert item.blocks == {"first": pytest.approx(0.55), "second": pytest.approx(0.0)}
+
+
+def test_the_report_explains_every_sample(tmp_path):
+    folder = evaluation(tmp_path / "run", people=5, curves=0)
+    blocks = {"cnn": 0.25, "hog": -0.001}
+    about = Explanation({name: 0.5 if name == "chin" else -0.1 for name in REGION_NAMES}, blocks)
+    write_explanations(folder, [about] * 20)
+    path = folder / "results.json"
+    results = json.loads(path.read_text())
+    score = {
+        name: results[name] for name in ("uf1", "uar", "overall_accuracy", "weighted_f1", "total_samples")
+    }
+    part = {
+        **score,
+        "confusion_matrix": [[3, 1, 0], [0, 4, 0], [0, 0, 0]],
+        "interval_95": {"uf1": [0.1, 0.987]},
+    }
+    results |= {
+        "per_dataset": {"one": part, "two": part},
+        "explained": {"blocks": "permutation", "donors": 16},
+    }
+    path.write_text(json.dumps(results))
+    page = render_evaluation(folder)
+    assert page.count("<summary>sub0") == 5
+    assert all(f"<strong>{number}: " in page for number in range(20))
+    assert "16 drawn from what the fold learned from" in page
+    assert "Blocks of features, over all samples" in page
+    assert "−0.00" not in page
+    assert page.count("(0.100–0.987)") == 2
+    assert page.count('<table class="confusion">') == 2
+    assert '<td style="--s:0.75"><b>3</b> <span>75 %</span></td>' in page

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -37,9 +39,20 @@ class FittedNetwork:
     network: nn.Module
     extract: Extract
     curve: Curve
+    channels: tuple[str, ...] = ()
+    """Names of the inputs' channels (axis 1); empty: they are one block."""
 
     def predict_proba(self, samples: SampleSet) -> F64:
+        return self.judge(self.measure(samples))
+
+    def measure(self, samples: SampleSet) -> dict[str, NDArray[Any]]:
         inputs = self.extract(samples)
+        if not self.channels:
+            return {"inputs": inputs}
+        return {name: inputs[:, i : i + 1] for i, name in enumerate(self.channels)}
+
+    def judge(self, blocks: Mapping[str, NDArray[Any]]) -> F64:
+        inputs = np.concatenate(list(blocks.values()), axis=1)
         with single_thread(), torch.no_grad():
             parts = [
                 self.network(torch.from_numpy(inputs[start : start + _PREDICTED_AT_ONCE])).double()
@@ -49,7 +62,12 @@ class FittedNetwork:
 
 
 def fit_network(
-    build: Callable[[], nn.Module], extract: Extract, samples: SampleSet, settings: FitSettings, seed: int
+    build: Callable[[], nn.Module],
+    extract: Extract,
+    samples: SampleSet,
+    settings: FitSettings,
+    seed: int,
+    channels: tuple[str, ...] = (),
 ) -> FittedNetwork:
     """Fit with Adam, a cosine schedule and class-weighted cross-entropy; deterministic for a seed.
 
@@ -59,6 +77,7 @@ def fit_network(
         samples: at least two, of every class at least one.
         settings: epochs, batch, learning rate, weight decay.
         seed: of weights, order and dropout. The caller's random state is left alone.
+        channels: names of the inputs' channels, where each is a block of its own.
     """
     inputs, labels = torch.from_numpy(extract(samples)), torch.from_numpy(samples.labels.copy())
     weights = class_weights(samples)
@@ -76,7 +95,7 @@ def fit_network(
             loss, accuracy = _epoch(network, optimiser, inputs, labels, weights, batches)
             schedule.step()
             curve.append({"epoch": epoch + 1.0, "loss": loss, "accuracy": accuracy})
-    return FittedNetwork(network.eval(), extract, tuple(curve))
+    return FittedNetwork(network.eval(), extract, tuple(curve), channels)
 
 
 def _epoch(

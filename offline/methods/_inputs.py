@@ -9,6 +9,8 @@ from offline.samples import SampleSet
 from realtime.features.normalise import normalise_flow
 from realtime.types import F32
 
+MAPS = ("u", "v", "strain")
+"""What `onset_apex_maps` gives, in order."""
 _STILL = 1e-6
 
 

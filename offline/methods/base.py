@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offline.samples import SampleSet
 from realtime.errors import DataError
@@ -28,6 +30,17 @@ class Fitted(Protocol):
         Labels and subjects of the samples are not looked at, and no sample's row depends on the others.
         Raises DataError where a sample lacks what the method needs.
         """
+
+
+@runtime_checkable
+class Blocked(Protocol):
+    """A fitted method whose features fall into blocks: `judge(measure(samples))` are its probabilities."""
+
+    def measure(self, samples: SampleSet) -> dict[str, NDArray[Any]]:
+        """Name of a block → its features, (n, …), NaN where not known; a row depends on its sample alone."""
+
+    def judge(self, blocks: Mapping[str, NDArray[Any]]) -> F64:
+        """Float64 (n, classes) of what `measure` gives, whatever samples its blocks are from."""
 
 
 class Method(Protocol):
@@ -61,13 +74,22 @@ class FittedDecision:
     """Pipeline with `decision_function`, float64 (n, classes) out."""
     extract: Any
     """SampleSet → float64 (n, features)."""
+    blocks: Mapping[str, slice] = field(default_factory=lambda: {"features": slice(None)})
+    """Names of the blocks, one after the other, and their features."""
 
     @property
     def curve(self) -> Curve:
         return ()
 
     def predict_proba(self, samples: SampleSet) -> F64:
-        values = self.machine.decision_function(self.extract(samples))
+        return self.judge(self.measure(samples))
+
+    def measure(self, samples: SampleSet) -> dict[str, NDArray[Any]]:
+        features = self.extract(samples)
+        return {name: features[:, block] for name, block in self.blocks.items()}
+
+    def judge(self, blocks: Mapping[str, NDArray[Any]]) -> F64:
+        values = self.machine.decision_function(np.concatenate(list(blocks.values()), axis=1))
         if values.ndim == 1:  # scikit-learn gives one column for two classes
             values = np.stack([-values, values], axis=1)
         powers = np.exp(values - values.max(axis=1, keepdims=True))

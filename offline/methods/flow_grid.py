@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from offline.methods._inputs import averaged, onset_apex_maps
+from offline.methods._inputs import MAPS, averaged, onset_apex_maps
 from offline.methods.base import FittedDecision, require_classes, require_flow
 from offline.samples import SampleSet
 from realtime.types import F64
@@ -42,7 +42,9 @@ class FlowGrid:
         machine = make_pipeline(
             StandardScaler(), SVC(C=self.settings.c, kernel="rbf", gamma="scale", class_weight="balanced")
         )
-        return FittedDecision(machine.fit(extract(samples), samples.labels), extract)
+        cells = self.settings.grid**2
+        blocks = {name: slice(i * cells, (i + 1) * cells) for i, name in enumerate(MAPS)}
+        return FittedDecision(machine.fit(extract(samples), samples.labels), extract, blocks)
 
 
 def grid_features(samples: SampleSet, size: int) -> F64:

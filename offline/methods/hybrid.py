@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from offline.member_training import single_thread
 from offline.methods.base import Curve
 from offline.samples import SampleSet
-from offline.training import TrainedModel, predict, train
+from offline.training import TrainedModel, network_output, predict, train, with_handcrafted
 from offline.training_settings import TrainingSettings
+from realtime.features.spec import BLOCKS, CNN_SIZE
 from realtime.types import F64
 
 
@@ -27,6 +32,24 @@ class FittedHybrid:
         """Calibrated; a modality that a sample lacks enters as not known."""
         with single_thread():
             return predict(self.model, samples)
+
+    def measure(self, samples: SampleSet) -> dict[str, NDArray[Any]]:
+        """The blocks of the 224 features; the networks' own scores are part of `cnn`."""
+        with single_thread():
+            found = network_output(self.model.network, samples)
+            features = with_handcrafted(found.features, samples)
+        blocks = {name: features[:, block] for name, block in BLOCKS.items()}
+        return {
+            **blocks,
+            "cnn": np.concatenate([blocks["cnn"], found.scores.reshape(len(samples), -1)], axis=1),
+        }
+
+    def judge(self, blocks: Mapping[str, NDArray[Any]]) -> F64:
+        """Calibrated."""
+        cnn, scores = np.split(blocks["cnn"], [CNN_SIZE], axis=1)
+        features = np.concatenate([cnn if name == "cnn" else blocks[name] for name in BLOCKS], axis=1)
+        shape = (len(scores), -1, len(self.model.classes))
+        return self.model.scorer.probabilities(scores.reshape(shape), features)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from offline.augment import AugmentSettings
 from offline.member_training import fit_member, single_thread
@@ -15,7 +17,7 @@ from offline.samples import SampleSet
 from offline.svm_fitting import SvmSettings, fit_svm
 from offline.training import network_output, with_handcrafted
 from offline.training_settings import TrainingSettings
-from realtime.features.spec import HANDCRAFTED_BLOCKS
+from realtime.features.spec import BLOCKS, HANDCRAFTED_BLOCKS
 from realtime.types import F64
 
 
@@ -81,8 +83,17 @@ class FittedSeed:
 
     def predict_proba(self, samples: SampleSet) -> F64:
         """Calibrated; a modality that a sample lacks enters as not known."""
+        return self.judge(self.measure(samples))
+
+    def measure(self, samples: SampleSet) -> dict[str, NDArray[Any]]:
+        """The blocks of the 224 features."""
         with single_thread():
             features = with_handcrafted(network_output(self.network, samples).features, samples)
+        return {name: features[:, block] for name, block in BLOCKS.items()}
+
+    def judge(self, blocks: Mapping[str, NDArray[Any]]) -> F64:
+        """Calibrated."""
+        features = np.concatenate([blocks[name] for name in BLOCKS], axis=1)
         return np.asarray(self.svm.predict_proba(features), dtype=np.float64)
 
 

@@ -52,7 +52,11 @@ class LbpTop:
         machine = make_pipeline(
             StandardScaler(), SVC(C=self.settings.c, kernel="linear", class_weight="balanced")
         )
-        return FittedDecision(machine.fit(extract(samples), samples.labels), extract)
+        size = self.settings.blocks**2 * BINS
+        blocks = {
+            f"plane_{name}": slice(i * size, (i + 1) * size) for i, name in enumerate(("xy", "xt", "yt"))
+        }
+        return FittedDecision(machine.fit(extract(samples), samples.labels), extract, blocks)
 
 
 def block_histograms(samples: SampleSet, blocks: int) -> F64:

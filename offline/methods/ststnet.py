@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from offline.methods._fitting import FitSettings, FittedNetwork, fit_network
-from offline.methods._inputs import averaged, onset_apex_maps
+from offline.methods._inputs import MAPS, averaged, onset_apex_maps
 from offline.methods.base import require_classes, require_flow
 from offline.samples import SampleSet
 from realtime.types import F32
@@ -70,7 +70,7 @@ class Ststnet:
         def build() -> TripleStream:
             return TripleStream(len(samples.classes), self.settings.dropout)
 
-        return fit_network(build, small_maps, samples, self.settings, seed)
+        return fit_network(build, small_maps, samples, self.settings, seed, MAPS)
 
 
 def small_maps(samples: SampleSet) -> F32:
