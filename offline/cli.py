@@ -12,6 +12,7 @@ COMMANDS = {
     "synthesize": ("offline.synthesis.command", "make labelled synthetic streams"),
     "train": ("offline.train_command", "train a model"),
     "evaluate": ("offline.evaluate_command", "leave-one-subject-out evaluation, or score a ready bundle"),
+    "ablate": ("offline.ablate_command", "measure what each block of features is worth"),
     "compare": ("offline.compare_command", "paired difference of two evaluations of the same samples"),
     "plant": (
         "offline.plant_command",

@@ -32,7 +32,7 @@ from offline.sample_options import (
     sample_choice,
     write_excluded,
 )
-from offline.samples import FOUR_TO_MEGC, SampleSet
+from offline.samples import SampleSet, mapped_probabilities
 from offline.versions import library_versions
 from realtime.config import read_yaml
 from realtime.errors import UsageError
@@ -121,15 +121,6 @@ def score_probabilities(
         "subject_results": subject_results(samples, predicted),
         "model_classes": list(classes),
     }
-
-
-def mapped_probabilities(probabilities: F64, classes: tuple[str, ...], wanted: tuple[str, ...]) -> F64:
-    """Probabilities of `classes` summed into `wanted`: float64 (n, wanted). Raises UsageError."""
-    names = [name if name in wanted else FOUR_TO_MEGC.get(name, "") for name in classes]
-    if set(names) != set(wanted):
-        raise UsageError(f"a model of {', '.join(classes)} cannot be scored on {', '.join(wanted)}")
-    table = np.array([[float(name == target) for target in wanted] for name in names])
-    return np.asarray(probabilities @ table)
 
 
 def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:

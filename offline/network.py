@@ -218,6 +218,10 @@ class GlimpseNet(nn.Module):
         chosen = [member for k, member in enumerate(self.members) if k in wanted]
         return GlimpseNet(cast(list[Member], chosen), self.prior, self.settings, self.own_units).eval()
 
+    def without_prior(self) -> GlimpseNet:
+        """The same committee with no prior beside it."""
+        return GlimpseNet(cast(list[Member], list(self.members)), None, self.settings, self.own_units).eval()
+
     def forward(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the recogniser needs of whole movements.
 

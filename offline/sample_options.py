@@ -74,8 +74,8 @@ class SampleChoice:
         }
 
 
-def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that choose samples."""
+def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that choose synthetic samples."""
     add = parser.add_argument
     add("--synthetic", type=int, default=0, metavar="N", help="directly drawn synthetic flow samples")
     add("--rendered", type=int, default=0, metavar="M", help="synthetic samples with rendered key frames")
@@ -91,6 +91,12 @@ def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
         default="portrait",
         help="rendered faces: made from the portrait, painted from nothing, or both in turn (portrait)",
     )
+
+
+def add_sample_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that choose samples."""
+    add_synthetic_arguments(parser)
+    add = parser.add_argument
     add(
         "--dataset",
         action="append",
@@ -135,16 +141,18 @@ def sample_choice(args: argparse.Namespace) -> SampleChoice:
         raise UsageError("--protocol own goes with --dataset")
     if args.keyframes != "annotated" or args.spot_apex or args.review:
         raise UsageError("--keyframes detected, --spot-apex and --review go with a --dataset of clips")
+    return synthetic_choice(args, args.protocol or "four", args.cache)
+
+
+def synthetic_choice(args: argparse.Namespace, protocol: str, cache: Path | None = None) -> SampleChoice:
+    """What `add_synthetic_arguments` asks for. Raises UsageError where that is nothing."""
     if min(args.synthetic, args.rendered) < 0 or max(args.synthetic, args.rendered) < 1:
         raise UsageError("no samples chosen: use --synthetic N, --rendered M or --dataset KIND=PATH")
     if args.identities is not None and args.identities < 1:
         raise UsageError(f"--identities is {args.identities}: use 1 or more")
     crops = args.identities or max(-(-args.synthetic // _PER_CROP), 1)
     faces = args.identities or max(-(-args.rendered // _PER_FACE), 1)
-    protocol = args.protocol or "four"
-    return SampleChoice(
-        protocol, args.synthetic, args.rendered, crops, faces, kind=args.faces, cache=args.cache
-    )
+    return SampleChoice(protocol, args.synthetic, args.rendered, crops, faces, kind=args.faces, cache=cache)
 
 
 def _dataset_choice(args: argparse.Namespace) -> SampleChoice:

@@ -16,7 +16,7 @@ from realtime.errors import DataError, UsageError
 from realtime.features.key_flow import evidence_from_faces
 from realtime.features.spec import AU_NAMES, FACE_SIZE
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y
-from realtime.types import F32, U8, KeyFrameEvidence, readonly
+from realtime.types import F32, F64, U8, KeyFrameEvidence, readonly
 
 Index = NDArray[np.intp]
 
@@ -228,3 +228,12 @@ def protocol_classes(protocol: str) -> tuple[str, ...]:
     if protocol not in PROTOCOLS:
         raise UsageError(f"no synthetic samples of protocol {protocol!r}: use {', '.join(PROTOCOLS)}")
     return PROTOCOLS[protocol]
+
+
+def mapped_probabilities(probabilities: F64, classes: tuple[str, ...], wanted: tuple[str, ...]) -> F64:
+    """Probabilities of `classes` summed into `wanted`: float64 (n, wanted). Raises UsageError."""
+    names = [name if name in wanted else FOUR_TO_MEGC.get(name, "") for name in classes]
+    if set(names) != set(wanted):
+        raise UsageError(f"a model of {', '.join(classes)} cannot be scored on {', '.join(wanted)}")
+    table = np.array([[float(name == target) for target in wanted] for name in names])
+    return np.asarray(probabilities @ table)

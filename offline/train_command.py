@@ -19,6 +19,7 @@ from realtime.config import read_yaml
 from realtime.errors import UsageError
 
 if TYPE_CHECKING:
+    from offline.samples import SampleSet
     from offline.training import TrainedModel
     from offline.training_settings import TrainingSettings
 
@@ -78,10 +79,9 @@ def settings_from(path: Path | None, seed: int | None) -> TrainingSettings:
     return settings if seed is None else replace(settings, seed=seed)
 
 
-def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict[str, Any]:
-    """Figures on synthetic samples of identities and seeds that training never saw."""
-    from offline.training import predict
-
+def unseen_views(choice: SampleChoice, count: int, seed: int) -> dict[str, SampleSet]:
+    """Synthetic samples of identities and seeds that no training ever sees, `count` of each kind that is
+    trained on: "direct_flow", "rendered"."""
     wanted = replace(
         choice,
         synthetic=count if choice.synthetic else 0,
@@ -90,17 +90,19 @@ def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict
         faces=min(choice.faces, 12),
         first_face=TEST_IDENTITIES_FROM,
     )
-    unseen = collect_samples(wanted, TEST_IDENTITIES_FROM + model.settings.seed).samples
+    unseen = collect_samples(wanted, TEST_IDENTITIES_FROM + seed).samples
     pictured = unseen.frame_rows >= 0
-    views = {
-        "direct_flow": unseen.subset((~pictured).nonzero()[0]),
-        "rendered": unseen.subset(pictured.nonzero()[0]),
-    }
+    rows = {"direct_flow": (~pictured).nonzero()[0], "rendered": pictured.nonzero()[0]}
+    return {name: unseen.subset(indices) for name, indices in rows.items() if len(indices)}
+
+
+def _score_unseen(model: TrainedModel, choice: SampleChoice, count: int) -> dict[str, Any]:
+    """Figures on unseen samples, whole and as their onset→apex flow alone."""
+    from offline.training import predict
+
     scores = {}
-    for name, view in views.items():
-        for suffix, part in (("", view), ("_onset_apex_flow_only", view.flow_only() if len(view) else view)):
-            if not len(part):
-                continue
+    for name, view in unseen_views(choice, count, model.settings.seed).items():
+        for suffix, part in (("", view), ("_onset_apex_flow_only", view.flow_only())):
             predicted = predict(model, part).argmax(axis=1)
             score = score_recognition(part.labels, predicted, part.classes)
             scores[f"unseen_{name}{suffix}"] = score.as_dict()

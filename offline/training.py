@@ -57,12 +57,32 @@ class TrainedModel:
     """What was chosen and fitted, and the log loss on subjects that nothing had seen."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedNetworks:
+    """The networks of a recogniser, and what they say of samples whose subjects they had not seen."""
+
+    network: GlimpseNet
+    classes: tuple[str, ...]
+    curve: Curve
+    views: SampleSet
+    """What SVM and fusion are fitted on, as `svm_views` gives it."""
+    stack: Stack
+    """Features and honest scores of the views."""
+    units: F64
+    """(n, 13, 2): honest logits of the views' action units."""
+
+
 def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
     """Fit network, SVM and fusion on one set; the same samples and settings give the same model.
 
     Raises DataError where a class has fewer than two samples, ConfigError for settings that do not suit
     the classes.
     """
+    return add_scorer(fit_networks(samples, settings), settings)
+
+
+def fit_networks(samples: SampleSet, settings: TrainingSettings) -> FittedNetworks:
+    """The first half of `train`. Raises as it does."""
     require_two_of_each(samples)
     if settings.class_shares and len(settings.class_shares) != len(samples.classes):
         raise ConfigError(
@@ -86,10 +106,16 @@ def train(samples: SampleSet, settings: TrainingSettings) -> TrainedModel:
         fold[origin],
         _importance(views, settings),
     )
+    return FittedNetworks(network, samples.classes, curve, views, stack, honest.units)
+
+
+def add_scorer(fitted: FittedNetworks, settings: TrainingSettings) -> TrainedModel:
+    """The second half of `train`: SVM, fusion and calibration."""
+    network, views, stack = fitted.network, fitted.views, fitted.stack
     scorer, choice = fit_scorer(stack, active_features(settings, network), settings.svm)
     if _has_units(network):
-        scorer = replace(scorer, units=fit_units(honest.units, views.action_units.astype(np.float64)))
-    return TrainedModel(network, scorer, samples.classes, settings, curve, choice)
+        scorer = replace(scorer, units=fit_units(fitted.units, views.action_units.astype(np.float64)))
+    return TrainedModel(network, scorer, fitted.classes, settings, fitted.curve, choice)
 
 
 def require_two_of_each(samples: SampleSet) -> None:
