@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,11 +28,13 @@ from offline.versions import library_versions
 from realtime.bundle import SCORER
 from realtime.errors import ConfigError, DataError, OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
+from realtime.plain_arrays import read_arrays
 from realtime.scorer_file import read_scorer, scorer_bytes
 
 SCHEMA = "glimpse-trained/3"
 MODEL = "model.json"
 WEIGHTS = "network.npz"
+_MOST_WEIGHTS, _MOST_BYTES = 10_000, 256_000_000
 
 
 def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) -> None:
@@ -72,9 +73,14 @@ def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:
     try:
         description = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         scorer = (folder / SCORER).read_bytes()
-        with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-            weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-    except (OSError, ValueError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(
+            (folder / WEIGHTS).read_bytes(),
+            (np.float32, np.int64),
+            most_arrays=_MOST_WEIGHTS,
+            most_bytes=_MOST_BYTES,
+        )
+        weights = {name: torch.tensor(array) for name, array in arrays.items()}
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"no trained model in {folder}: make one with glimpse-offline train --out") from error
     if (
         not isinstance(description, dict)

@@ -94,9 +94,9 @@ def load_bundle(model: str | os.PathLike[str] = "default") -> Bundle:
 
 
 def read_card(bundle: Bundle) -> str:
-    """The model card, Markdown. Raises BundleError where it is gone."""
+    """The model card, Markdown. Raises BundleError where it is gone, or another one than was verified."""
     try:
-        return _read(bundle.folder, CARD).decode()
+        return _verified(bundle.folder, CARD, bundle.description["files"][CARD]).decode()
     except UnicodeDecodeError as error:
         raise BundleError(f"bundle {bundle.name} has no readable {CARD}: copy or export it again") from error
 
@@ -221,13 +221,18 @@ def _name(folder: Path, description: Mapping[str, Any]) -> str:
 
 def _classes(folder: Path, description: Mapping[str, Any]) -> tuple[str, ...]:
     classes = description.get("classes")
-    fine = isinstance(classes, list) and 2 <= len(classes) <= _MOST_CLASSES and all(map(_is_name, classes))
+    fine = isinstance(classes, list) and 2 <= len(classes) <= _MOST_CLASSES and all(map(_is_class, classes))
     if not fine or len(set(cast(list[str], classes))) != len(cast(list[str], classes)):
         raise BundleError(
             f"bundle {folder} has wrong classes {_short(classes)}: 2 to {_MOST_CLASSES} "
             "different names are needed"
         )
     return tuple(cast(list[str], classes))
+
+
+def _is_class(value: Any) -> bool:
+    """Besides, a spreadsheet must not take a label for a formula."""
+    return _is_name(value) and value[0] not in "=+-@"
 
 
 def _is_name(value: Any) -> bool:

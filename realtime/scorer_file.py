@@ -8,8 +8,6 @@ units, `unit_slopes unit_offsets`. Everything is float64 but `svm_support`, whic
 from __future__ import annotations
 
 import io
-import math
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from realtime.errors import BundleError
 from realtime.features.spec import AU_NAMES, FEATURE_NAMES
 from realtime.fusion import SOURCES, Fusion, Scorer, UnitCalibration
+from realtime.plain_arrays import UnfitError, read_arrays
 from realtime.svm import RbfSvm
 from realtime.types import F64, readonly
 
@@ -26,11 +25,6 @@ _UNITS = ("unit_slopes", "unit_offsets")
 _MOST_BYTES = 64_000_000
 """An archive that unpacks to more is none of ours."""
 _MOST_ARRAYS = 20
-_SUFFIX = ".npy"
-
-
-class _UnfitError(ValueError):
-    """Why it is no scorer, in a few words."""
 
 
 def scorer_bytes(scorer: Scorer) -> bytes:
@@ -62,36 +56,11 @@ def read_scorer(data: bytes, name: str) -> Scorer:
     finite.
     """
     try:
-        return _scorer(_arrays(data))
-    except Exception as error:  # zipfile, zlib and numpy let errors of every kind through
-        reason = f" ({error})" if isinstance(error, _UnfitError) else ""
-        raise BundleError(f"{name} is not a readable scorer{reason}: export the bundle again") from error
-
-
-def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        names = [entry.filename for entry in entries]
-        if len(set(names)) < len(names):
-            raise _UnfitError("an array stands in it twice")
-        if len(entries) > _MOST_ARRAYS or sum(entry.file_size for entry in entries) > _MOST_BYTES:
-            raise _UnfitError("it unpacks to more than a scorer can hold")
-        return {name.removesuffix(_SUFFIX): _array(archive.read(name)) for name in names}
-
-
-def _array(content: bytes) -> NDArray[Any]:
-    """An array in numpy's own format; nothing is made room for before its size is known to be there."""
-    file = io.BytesIO(content)
-    form: Any = np.lib.format  # without types
-    if form.read_magic(file) != (1, 0):
-        raise _UnfitError("an array of another version")
-    shape, by_columns, kind = form.read_array_header_1_0(file)
-    if kind.hasobject or kind not in (np.float64, np.int64):
-        raise _UnfitError(f"an array of {kind.name} in place of numbers")
-    if math.prod(shape) * kind.itemsize != len(content) - file.tell():
-        raise _UnfitError("an array announces another size than it holds")
-    numbers = np.frombuffer(content, kind, offset=file.tell())
-    return numbers.reshape(shape, order="F" if by_columns else "C")
+        return _scorer(
+            read_arrays(data, (np.float64, np.int64), most_arrays=_MOST_ARRAYS, most_bytes=_MOST_BYTES)
+        )
+    except UnfitError as error:
+        raise BundleError(f"{name} is not a readable scorer ({error}): export the bundle again") from error
 
 
 def _scorer(arrays: Mapping[str, NDArray[Any]]) -> Scorer:
@@ -99,7 +68,7 @@ def _scorer(arrays: Mapping[str, NDArray[Any]]) -> Scorer:
     features = len(FEATURE_NAMES)
     support = found.pop("svm_support", np.zeros(0))
     if support.dtype != np.int64 or support.ndim != 1 or len(support) < 2 or support.min(initial=0) < 0:
-        raise _UnfitError("svm_support is wrong")
+        raise UnfitError("svm_support is wrong")
     classes, vectors = len(support), int(support.sum())
     svm = RbfSvm(
         # a block that no sample had has no mean, and an infinite scale turns a feature off
@@ -116,14 +85,14 @@ def _scorer(arrays: Mapping[str, NDArray[Any]]) -> Scorer:
     if _UNITS[0] in arrays:
         units = UnitCalibration(*(_taken(found, unit, (len(AU_NAMES),)) for unit in _UNITS))
     if found:
-        raise _UnfitError(f"it has the unknown array {min(found)[:60]!r}")
+        raise UnfitError(f"it has the unknown array {min(found)[:60]!r}")
     return Scorer(svm, fusion, units)
 
 
 def _taken(arrays: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...], *, finite: bool = True) -> F64:
     if name not in arrays:
-        raise _UnfitError(f"{name} is missing")
+        raise UnfitError(f"{name} is missing")
     array = arrays.pop(name)
     if array.dtype != np.float64 or array.shape != shape or (finite and not np.isfinite(array).all()):
-        raise _UnfitError(f"{name} is of another type or shape, or not finite")
+        raise UnfitError(f"{name} is of another type or shape, or not finite")
     return readonly(np.ascontiguousarray(array)) if shape else array

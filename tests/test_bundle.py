@@ -282,6 +282,14 @@ def test_a_folder_without_a_trained_model_is_refused(tmp_path):
     path.write_text(json.dumps({**json.loads(path.read_text()), "feature_spec": "x"}))
     with pytest.raises(DataError, match="feature spec"):
         load_trained(tmp_path / "other")
+    for weights in (
+        {"x": np.array([print], dtype=object)},
+        {"x": np.zeros(3)},
+        {str(n): np.int64(n) for n in range(10_001)},
+    ):
+        np.savez(tmp_path / "other" / "network.npz", **weights)
+        with pytest.raises(DataError, match="no trained model"):
+            load_trained(tmp_path / "other")
 
 
 def test_a_network_that_differs_is_not_exported(tmp_path, monkeypatch):

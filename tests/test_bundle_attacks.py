@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from realtime import inference
-from realtime.bundle import CARD, DESCRIPTION, FILES, NETWORK, SCORER, content_id, load_bundle
+from realtime.bundle import CARD, DESCRIPTION, FILES, NETWORK, SCORER, content_id, load_bundle, read_card
 from realtime.errors import BundleError
 from realtime.network_file import OPERATORS, check_network
 from realtime.recognition import Recognizer
@@ -79,6 +79,14 @@ def describe(folder: Path, **changes: Any) -> None:
     (folder / DESCRIPTION).write_text(json.dumps({**about, **changes}))
 
 
+def test_a_card_that_changes_after_it_was_checked_is_not_shown(bundle: Path) -> None:
+    loaded = load_bundle(bundle)
+    assert read_card(loaded)
+    (bundle / CARD).write_text("another")
+    with pytest.raises(BundleError, match=r"MODEL_CARD\.md has changed"):
+        read_card(loaded)
+
+
 # The description
 
 
@@ -106,6 +114,7 @@ def test_names_that_are_none(bundle: Path, name: object) -> None:
         ["a", "a", "b"],
         ["a", "b", ""],
         ["a", "b", "x\ny"],
+        ["a", "b", "=cmd|' /C calc'!A0"],
         ["a", "b", 3],
         [str(i) for i in range(101)],
         {},
@@ -399,14 +408,14 @@ def test_archives_with_names_twice_too_many_or_unknown(bundle: Path) -> None:
     put(bundle, SCORER, packed([*sound, ("../../evil.npy", array(np.zeros(1)))]))
     refused(bundle, r"unknown array '../../evil'")
     put(bundle, SCORER, packed([*sound, *((f"{i}.npy", b"") for i in range(1000))]))
-    refused(bundle, "more than a scorer can hold")
+    refused(bundle, "it unpacks to more than")
     put(bundle, SCORER, packed([item for item in sound if item[0] != "weights.npy"]))
     refused(bundle, "weights is missing")
 
 
 def test_archives_that_unpack_to_much_are_not_unpacked(bundle: Path) -> None:
     put(bundle, SCORER, packed([("svm_mean.npy", bytes(80_000_000))]))
-    refused(bundle, "more than a scorer can hold")
+    refused(bundle, "it unpacks to more than")
 
 
 def test_archives_that_lie_about_what_they_unpack_to() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +120,45 @@ def test_a_file_that_is_no_workbook(tmp_path: Path) -> None:
         except DataError as error:
             messages.append(str(error))
     assert len(messages) > 10
-    assert all("is no Excel workbook" in message for message in messages)
+    assert all("is no Excel workbook" in text or "unpacks to more" in text for text in messages)
     with pytest.raises(DataError, match="cannot be read"):
         read_sheet(tmp_path / "none.xlsx")
+
+
+def rewritten(path: Path, sheet: str) -> Path:
+    """A workbook with other XML for its sheet, packed."""
+    whole = io.BytesIO(write_book(path, {"X": [(1,)]}).read_bytes())
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, sheet if name.endswith("sheet1.xml") else old.read(name))
+    return path
+
+
+_SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    '<row r="1"><c r="A1"><v>1</v></c></row>{}</sheetData></worksheet>'
+)
+
+
+def test_sheets_that_cost_much_are_not_filled_in(tmp_path: Path) -> None:
+    far = '<row r="999999999"><c r="A999999999"><v>1</v></c></row>'
+    with pytest.raises(DataError, match="has more than 50000 rows"):
+        read_sheet(rewritten(tmp_path / "far.xlsx", _SHEET.format(far)))
+    wide = "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(2, 100))
+    sheet = read_sheet(rewritten(tmp_path / "wide.xlsx", _SHEET.format(wide)))
+    assert max(map(len, sheet.rows)) == 200
+    with pytest.raises(DataError, match="unpacks to more than"):
+        read_sheet(rewritten(tmp_path / "packed.xlsx", _SHEET.format(" " * 64_000_000)))
+
+
+def test_sheets_that_define_words_of_their_own_are_refused(tmp_path: Path) -> None:
+    """XML lets one grow beyond all bounds ("billion laughs"), or stand for another file."""
+    (tmp_path / "secret").write_text("a secret")
+    grows = '<!ENTITY a0 "lol">' + "".join(f'<!ENTITY a{n} "{10 * f"&a{n - 1};"}">' for n in range(1, 10))
+    for words, used in ((grows, "&a9;"), (f'<!ENTITY x SYSTEM "{(tmp_path / "secret").as_uri()}">', "&x;")):
+        text = _SHEET.format(f'<row r="2"><c r="A2" t="str"><v>{used}</v></c></row>')
+        with pytest.raises(DataError, match="is no Excel workbook"):
+            read_sheet(rewritten(tmp_path / "words.xlsx", f"<!DOCTYPE x [{words}]>{text}"))
 
 
 def test_without_openpyxl_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from realtime.sources.images import SUFFIXES
 _HEADER_WITHIN = 40
 """Rows in which the line of headings is looked for."""
 _NO_FRAME = frozenset({"", "/", "\\", "-", "–", "n/a", "nan", "none"})
+_MOST_ROWS, _MOST_COLUMNS = 50_000, 200
+_MOST_BYTES = 64_000_000
+"""A workbook that unpacks to more is no coding file."""
 _DEPTH = 3
 _MANY_IMAGES = 20
 
@@ -130,7 +134,7 @@ def read_sheet(file: Path, name: str | None = None, *, not_named: str = "") -> S
 
     Raises:
         UsageError: openpyxl is not installed.
-        DataError: the file cannot be read, or has no such sheet.
+        DataError: the file cannot be read, is far too large, or has no such sheet.
     """
     try:
         import openpyxl
@@ -143,17 +147,27 @@ def read_sheet(file: Path, name: str | None = None, *, not_named: str = "") -> S
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and extensions that hold no cells
+            _check_size(file, content)
             book = openpyxl.load_workbook(content, read_only=True, data_only=True)
             chosen = _choose_sheet(file, book.sheetnames, name, not_named)
             sheet = book[chosen]
             sheet.reset_dimensions()
-            rows = tuple(tuple(row) for row in sheet.iter_rows(values_only=True))
+            found = sheet.iter_rows(max_row=_MOST_ROWS + 1, values_only=True)
+            rows = tuple(tuple(row[:_MOST_COLUMNS]) for row in found)
             book.close()
+            if len(rows) > _MOST_ROWS:
+                raise DataError(f"{file}, sheet {chosen}: has more than {_MOST_ROWS} rows")
     except DataError:
         raise
     except Exception as error:  # a damaged archive or XML raises whatever it happens to trip over
         raise DataError(f"{file}: is no Excel workbook (.xlsx), or a damaged one") from error
     return Sheet(file, chosen, rows)
+
+
+def _check_size(file: Path, content: io.BytesIO) -> None:
+    with zipfile.ZipFile(content) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
+            raise DataError(f"{file}: unpacks to more than {_MOST_BYTES} bytes; no coding file does")
 
 
 def _choose_sheet(file: Path, names: Sequence[str], wanted: str | None, not_named: str) -> str:
