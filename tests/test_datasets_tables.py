@@ -163,7 +163,7 @@ def test_sheets_that_define_words_of_their_own_are_refused(tmp_path: Path) -> No
 
 def test_without_openpyxl_one_line_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(UsageError, match=r"pip install 'glimpse\[train\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e '\.\[train\]'"):
         read_sheet(tmp_path / "a.xlsx")
 
 
