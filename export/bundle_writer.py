@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -93,7 +92,7 @@ def _write(out: Path, contents: Mapping[str, bytes]) -> None:
                 (folder / file).write_bytes(data)
             load_bundle(folder)
             if out.exists():
-                shutil.rmtree(out)
+                out.rename(Path(scratch) / "earlier")
             folder.rename(out)
     except OSError as error:
         raise OutputError(f"cannot write the bundle to {out}: {error.strerror}") from error

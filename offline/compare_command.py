@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from offline.comparison import Comparison, compare
-from offline.results import read_predictions
+from offline.results import evaluation_files, read_predictions
 from realtime.errors import UsageError
-from realtime.sinks.files import OutputFile
+from realtime.sinks.files import refuse_inputs, write_together
 
 _TITLES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 
@@ -29,15 +29,15 @@ def run(args: argparse.Namespace) -> int:
     """Compare, print the table, write the figures where asked to; returns the exit code."""
     if args.rounds < 100 or args.seed < 0:
         raise UsageError("use --rounds 100 or more and --seed 0 or more")
+    if args.json is not None:
+        refuse_inputs((args.json,), (*evaluation_files(args.first), *evaluation_files(args.second)))
     first, second = read_predictions(args.first), read_predictions(args.second)
     comparison = compare(first, second, args.seed, args.rounds)
     print(f"A: {first.method} ({first.name})\nB: {second.method} ({second.name})")
     print(_table(comparison))
     if args.json is not None:
         about = {"first": first.method, "second": second.method, **asdict(comparison)}
-        file = OutputFile(args.json)
-        file.write((json.dumps(about, indent=2) + "\n").encode())
-        file.commit()
+        write_together({args.json: (json.dumps(about, indent=2) + "\n").encode()})
     return 0
 
 

@@ -6,7 +6,6 @@ told apart by marks, lines or numbers. The same results give the same bytes.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +17,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from offline.calibration import risk_curve
+from offline.figure_file import METADATA, picture_bytes
 from offline.results import RESULTS, Predictions, read_evaluation
 from realtime.errors import DataError
-from realtime.sinks.files import OutputFile, output_errors
+from realtime.sinks.files import output_errors, write_together
 
 FIGURES = "figures"
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#8a8a8a"
@@ -40,9 +40,6 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "glimpse",
     "svg.fonttype": "path",
 }
-_DPI = 150
-_KINDS: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-"""Form of a picture → its metadata, free of what differs from run to run."""
 _STEADY = 0.05
 """The risk of a smaller share than this is that of a handful of samples, and need not fit the axes."""
 
@@ -80,9 +77,7 @@ def figure_svgs(results: Mapping[str, Any], predictions: Predictions) -> dict[st
     for name in DRAWINGS:
         with _drawn(name, results, predictions) as figure:
             if figure is not None:
-                data = io.BytesIO()
-                figure.savefig(data, format="svg", transparent=True, metadata=_KINDS["svg"])
-                found[name] = data.getvalue()
+                found[name] = picture_bytes(figure, "svg", transparent=True)
     return found
 
 
@@ -104,17 +99,12 @@ def _drawn(name: str, results: Mapping[str, Any], predictions: Predictions) -> I
 def _forget(path: Path) -> None:
     """Take away what an earlier evaluation has drawn."""
     with output_errors(str(path)):
-        for kind in _KINDS:
-            path.with_suffix(f".{kind}").unlink(missing_ok=True)
+        for form in METADATA:
+            path.with_suffix(f".{form}").unlink(missing_ok=True)
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    for kind, about in _KINDS.items():
-        data = io.BytesIO()
-        figure.savefig(data, format=kind, dpi=_DPI, metadata=about)
-        file = OutputFile(path.with_suffix(f".{kind}"))
-        file.write(data.getvalue())
-        file.commit()
+    write_together({path.with_suffix(f".{form}"): picture_bytes(figure, form) for form in METADATA})
     return path.with_suffix(".png")
 
 

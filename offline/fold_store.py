@@ -19,7 +19,7 @@ from offline.samples import SampleSet
 from offline.versions import all_versions
 from realtime.errors import OutputError
 from realtime.features.spec import FEATURE_SPEC_ID
-from realtime.sinks.files import OutputFile
+from realtime.sinks.files import write_together
 from realtime.types import F64, Explanation
 
 
@@ -83,7 +83,10 @@ class FoldStore:
     def load(self, subjects: tuple[str, ...]) -> FoldResult | None:
         """The fold that left these subjects out; None where it is not there, or not whole."""
         try:
-            data = json.loads(self._path(subjects).read_text(encoding="utf-8"))
+            whole = json.loads(self._path(subjects).read_text(encoding="utf-8"))
+            if hashlib.sha256(whole["fold"].encode()).hexdigest() != whole["sha256"]:
+                return None
+            data = json.loads(whole["fold"])
             if data["fingerprint"] != self.identity or tuple(data["subjects"]) != subjects:
                 return None
             return FoldResult(
@@ -110,13 +113,9 @@ class FoldStore:
                 {"regions": dict(item.regions), "blocks": dict(item.blocks)} for item in result.explanations
             ],
         }
-        file = OutputFile(self._path(result.subjects))
-        try:
-            file.write((json.dumps(data) + "\n").encode())
-            file.commit()
-        except BaseException:
-            file.abandon()
-            raise
+        text = json.dumps(data)
+        whole = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "fold": text}
+        write_together({self._path(result.subjects): (json.dumps(whole) + "\n").encode()})
 
     def _path(self, subjects: tuple[str, ...]) -> Path:
         key = json.dumps([self.identity, subjects])

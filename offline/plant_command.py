@@ -9,16 +9,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from offline.planting.outcome import draw, summarize, table
+from offline.planting.outcome import recall_picture, summarize, table
 from offline.planting.plan import DEFAULT_AMPLITUDES_PX, REFERENCE_WIDTH_PX, PlantingPlan, draw_events
 from offline.planting.source import PlantedSource
 from offline.planting.track import track_face
 from offline.planting.trial import Trial, run_trial
-from offline.results import open_folder
-from offline.synthesis.video import CODECS, write_video
+from offline.results import RESULTS, open_folder
+from offline.synthesis.video import CODECS, write_labelled_video
 from realtime.config import PipelineConfig, load_config
-from realtime.errors import OutputError, UsageError
-from realtime.sinks.files import output_errors
+from realtime.errors import UsageError
+from realtime.sinks.files import refuse_inputs, write_together
 from realtime.sources import open_source
 from realtime.types import Frame
 
@@ -75,11 +75,9 @@ def run(args: argparse.Namespace) -> int:
     if not any(trial.outcomes for trial in trials):
         print("glimpse-offline: nothing was planted: a face must be seen for 1.5 s or more", file=sys.stderr)
     if args.out is not None:
-        with output_errors(str(args.out)):
-            text = json.dumps(figures, indent=1, allow_nan=False) + "\n"
-            (args.out / "results.json").write_text(text, encoding="utf-8")
-        for ending in ("png", "svg"):
-            draw(figures, args.out / f"recall.{ending}")
+        pictures = {args.out / f"recall.{form}": recall_picture(figures, form) for form in ("png", "svg")}
+        text = json.dumps(figures, indent=1, allow_nan=False) + "\n"
+        write_together({**pictures, args.out / RESULTS: text.encode()})
     return 0
 
 
@@ -106,15 +104,13 @@ def _write_video(args: argparse.Namespace, plan: PlantingPlan) -> int:
     if args.video.suffix.lower() not in CODECS:
         raise UsageError(f"--video {args.video}: use one of the endings {', '.join(CODECS)}")
     spec = args.source[0]
-    if Path(spec).resolve() == args.video.resolve():
-        raise OutputError(f"{args.video}: is the recording itself; name another file")
+    written = (args.video, args.video.with_suffix(".json"))
+    refuse_inputs(written, (Path(spec), Path(spec).with_suffix(".json")))
     with open_source(Path(spec), fps=args.fps) as source:
         track = track_face(source)
     with PlantedSource(open_source(Path(spec), fps=args.fps), track, draw_events(track, plan)) as source:
-        info = source.info
         images = (frame.image for frame in source if isinstance(frame, Frame))
-        frames = write_video(args.video, images, info.fps, (info.width, info.height), private=True)
-        source.truth.save(args.video.with_suffix(".json"))
+        frames = write_labelled_video(args.video, images, source.truth, private=True)
     print(
         f"glimpse-offline: {args.video}: shows a face; only you can read it",
         file=sys.stderr,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realtime.sinks.files import OutputFile
+from offline.results import evaluation_files
+from realtime.sinks.files import refuse_inputs, write_together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +19,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the page; returns the exit code."""
     from offline.report_page import render_evaluation  # matplotlib is slow to import
 
-    page = render_evaluation(args.folder)
     path = args.out or args.folder / "report.html"
-    file = OutputFile(path)
-    try:
-        file.write(page.encode())
-        file.commit()
-    finally:
-        file.abandon()
+    refuse_inputs((path,), evaluation_files(args.folder))
+    write_together({path: render_evaluation(args.folder).encode()})
     print(f"wrote {path}")
     return 0

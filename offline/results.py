@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from offline.metrics import bootstrap_over_subjects, score_recognition
 from offline.samples import SampleSet
 from realtime.errors import DataError, OutputError
-from realtime.sinks.files import OutputFile, output_errors
+from realtime.sinks.files import output_errors, write_together
 from realtime.types import F64
 
 RESULTS = "results.json"
@@ -83,25 +83,21 @@ def write_results(folder: Path, results: dict[str, Any], samples: SampleSet, pro
         "predictions_sha256": hashlib.sha256(predictions).hexdigest(),
     }
     open_folder(folder)
-    files = [OutputFile(folder / PREDICTIONS), OutputFile(folder / RESULTS)]
-    try:
-        for file, data in zip(
-            files, (predictions, (json.dumps(about, indent=2) + "\n").encode()), strict=True
-        ):
-            file.write(data, flush=True)
-        for file in files:
-            file.commit()
-    finally:
-        for file in files:
-            file.abandon()
+    text = json.dumps(about, indent=2) + "\n"
+    write_together({folder / PREDICTIONS: predictions, folder / RESULTS: text.encode()})
 
 
 def open_folder(folder: Path) -> None:
     """Make the folder where it does not exist. Raises OutputError."""
     if folder.suffix == ".json" or folder.is_file():
-        raise OutputError(f"{folder} is no folder: name one; {RESULTS} and {PREDICTIONS} are written into it")
+        raise OutputError(f"{folder} is no folder: name one, results are written into it")
     with output_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def evaluation_files(folder: Path) -> tuple[Path, ...]:
+    """The files that an evaluation is read from."""
+    return folder / RESULTS, folder / PREDICTIONS
 
 
 def read_predictions(folder: Path) -> Predictions:

@@ -14,7 +14,7 @@ from offline.datasets.protocols import PROTOCOLS
 from offline.review.agreement import agreement_text, compare_reviews
 from offline.review.items import Agenda, agenda_of_datasets, agenda_of_events
 from realtime.errors import UsageError
-from realtime.sinks.files import STDOUT, OutputFile
+from realtime.sinks.files import STDOUT, refuse_inputs, write_together
 
 OUT = Path("review.csv")
 TOLERANCE_MS = 33.0
@@ -110,6 +110,7 @@ def _compare(args: argparse.Namespace) -> int:
     if any(value not in (None, []) for value in page):
         raise UsageError("--agreement compares two files; only --tolerance-ms and --json go with it")
     first, second = args.agreement
+    refuse_inputs(() if args.json is None else (args.json,), args.agreement)
     if first == second:
         raise UsageError(f"--agreement needs the files of two raters, not {first} twice")
     tolerance_ms = TOLERANCE_MS if args.tolerance_ms is None else args.tolerance_ms
@@ -118,14 +119,5 @@ def _compare(args: argparse.Namespace) -> int:
     found = compare_reviews(first, second, tolerance_ms)
     print(agreement_text(found))
     if args.json is not None:
-        _write_json(args.json, json.dumps(found.as_dict(), indent=2).encode() + b"\n")
+        write_together({args.json: json.dumps(found.as_dict(), indent=2).encode() + b"\n"})
     return 0
-
-
-def _write_json(path: Path, data: bytes) -> None:
-    file = OutputFile(path)
-    try:
-        file.write(data)
-        file.commit()
-    finally:
-        file.abandon()

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from offline.datasets.selection import select
-from offline.spot_curve import draw_curve, thresholds_around
+from offline.results import RESULTS, open_folder
+from offline.spot_curve import curve_picture, thresholds_around
 from offline.spot_streams import Case, StreamResult, dataset_cases, run_case
 from offline.spotting import curve, evaluate
 from realtime.config import PipelineConfig, load_config
 from realtime.errors import DataError, UsageError
-from realtime.sinks.files import output_errors
+from realtime.sinks.files import write_together
 
 VIDEO_ENDINGS = (".mkv", ".mp4", ".avi")
 
@@ -49,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     cases = _cases(args)
     config = load_config(args.config) if args.config else PipelineConfig()
     thresholds = thresholds_around(config.spotter) if args.out else ()
+    if args.out:
+        open_folder(args.out)  # refused now, not after hours of work
     results = Parallel(n_jobs=args.jobs)(
         delayed(_run)(case, args.model, config, thresholds) for case in cases
     )
@@ -174,8 +177,7 @@ def _classes(model: str) -> list[str]:
 
 
 def _write(folder: Path, results: dict[str, Any], threshold: float) -> None:
-    with output_errors(str(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    for ending in ("png", "svg"):
-        draw_curve(results["curve"], threshold, folder / f"curve.{ending}")
+    pictures = {
+        folder / f"curve.{form}": curve_picture(results["curve"], threshold, form) for form in ("png", "svg")
+    }
+    write_together({**pictures, folder / RESULTS: (json.dumps(results, indent=1) + "\n").encode()})

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from offline.figure_file import picture_bytes
 from realtime.config import PipelineConfig
-from realtime.sinks.files import output_errors
 from realtime.spotting import Spotter, SpotterConfig
 from realtime.types import FrameRow, KeyFrames
 
@@ -74,10 +73,10 @@ class Bank:
             self._found[threshold] += spotter.flush(now_s)
 
 
-def draw_curve(points: Sequence[Mapping[str, Any]], current: float, path: Path) -> None:
-    """Precision against recall, and recall against false alarms a minute, as PNG or SVG by the ending.
+def curve_picture(points: Sequence[Mapping[str, Any]], current: float, form: str) -> bytes:
+    """Precision against recall, and recall against false alarms a minute, as a PNG or SVG file.
 
-    `points` as in a results file, `current` the threshold that is set. Raises OutputError.
+    `points` as in a results file, `current` the threshold that is set.
     """
     from matplotlib.figure import Figure
 
@@ -97,5 +96,4 @@ def draw_curve(points: Sequence[Mapping[str, Any]], current: float, path: Path) 
     left.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.04))
     right.set(xlabel="false alarms a minute", ylabel="recall")
     figure.suptitle("micro-expressions at IoU ≥ 0.5 by threshold (ring: as set)")
-    with output_errors(str(path)):
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return picture_bytes(figure, form)

@@ -21,15 +21,17 @@ import torch
 
 from offline.network import GlimpseNet, Member
 from offline.prior import prior_shape
+from offline.results import open_folder
 from offline.settings import read_settings
 from offline.training import TrainedModel
 from offline.training_settings import EpochRecord, TrainingSettings
 from offline.versions import library_versions
 from realtime.bundle import SCORER
-from realtime.errors import ConfigError, DataError, OutputError
+from realtime.errors import ConfigError, DataError
 from realtime.features.spec import FEATURE_SPEC_ID
 from realtime.plain_arrays import read_arrays
 from realtime.scorer_file import read_scorer, scorer_bytes
+from realtime.sinks.files import write_together
 
 SCHEMA = "glimpse-trained/3"
 MODEL = "model.json"
@@ -40,7 +42,7 @@ _MOST_WEIGHTS, _MOST_BYTES = 10_000, 256_000_000
 def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) -> None:
     """Write a trained model. `about` joins model.json: data, metrics, command.
 
-    Raises OutputError where the folder cannot be written.
+    Raises OutputError where the folder cannot be written; then a model that was there is still whole.
     """
     description = {
         "schema": SCHEMA,
@@ -56,13 +58,14 @@ def save_trained(folder: Path, model: TrainedModel, about: Mapping[str, Any]) ->
     }
     weights = io.BytesIO()
     np.savez(weights, **{name: value.numpy() for name, value in model.network.state_dict().items()})
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS).write_bytes(weights.getvalue())
-        (folder / SCORER).write_bytes(scorer_bytes(model.scorer))
-        (folder / MODEL).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write the trained model to {folder}: {error.strerror}") from error
+    open_folder(folder)
+    write_together(
+        {
+            folder / WEIGHTS: weights.getvalue(),
+            folder / SCORER: scorer_bytes(model.scorer),
+            folder / MODEL: (json.dumps(description, indent=2) + "\n").encode(),
+        }
+    )
 
 
 def load_trained(folder: Path) -> tuple[TrainedModel, dict[str, Any]]:

@@ -53,17 +53,15 @@ def check_outputs(options: argparse.Namespace) -> None:
 
 def _refuse_inputs(options: argparse.Namespace, taken: Sequence[Path]) -> None:
     """Refuse outputs that would overwrite an input, also while they are being made."""
-    from realtime.sinks.files import partial_of
+    from realtime.sinks.files import refuse_inputs
     from realtime.sources.images import SUFFIXES
 
-    written = {*taken, *(partial_of(path, keep_ending=keep) for path in taken for keep in (False, True))}
+    inputs = [Path(name) for name in filter(None, (*options.files, options.config, options.truth))]
+    refuse_inputs(taken, inputs)
     images = {path.parent: path for path in taken if path.suffix.lower() in SUFFIXES and path.exists()}
-    for name in filter(None, (*options.files, options.config, options.truth)):
-        source = Path(name).resolve()
-        if source in written:
-            raise UsageError(f"{name}: is both input and output")
-        if source in images:
-            raise UsageError(f"{images[source]}: is both an image of {name} and output")
+    for path in inputs:
+        if path.resolve() in images:
+            raise UsageError(f"{images[path.resolve()]}: is both an image of {path} and output")
 
 
 def _check_pictures(options: argparse.Namespace) -> None:

@@ -60,6 +60,13 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         return _closed_output()
+    except OSError as error:  # of a print, mostly: what fails elsewhere is named there
+        if verbose:
+            traceback.print_exc()
+        where = error.filename or "standard output"
+        print(f"{parser.prog}: {one_line(f'{where}: {error.strerror or error}')}", file=sys.stderr)
+        _mute_stdout()
+        return 1
     except KeyboardInterrupt as error:
         kept = f"; {error.args[0]}" if error.args else ""
         print(f"{parser.prog}: interrupted{kept}", file=sys.stderr)
@@ -67,9 +74,13 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
 
 
 def _closed_output() -> int:
-    # Python flushes stdout once more at exit; give it somewhere to go.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _mute_stdout()
     return 141
+
+
+def _mute_stdout() -> None:
+    # Python flushes it once more at exit; give it somewhere to go.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str | Exception) -> None:

@@ -312,6 +312,19 @@ def test_over_long_names(glimpse: Glimpse, wall: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_standard_output_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """Whatever a command prints."""
+    words = ["--seconds", "2", "--fps", "25", "--width", "160", "--height", "120", "--face-width", "70"]
+    command = [sys.executable, "-m", "offline", "synthesize", *words, "--events", "0", "--out", str(tmp_path)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "glimpse-offline: standard output: No space left on device\n",
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk(glimpse: Glimpse, wall: Path) -> None:
     outcome = glimpse("process", wall, "--model", "none", "--out", "/dev/full")
     assert_refused(outcome, 1, "/dev/full", "No space left")

@@ -17,11 +17,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from realtime.errors import OutputError
+from realtime.errors import OutputError, UsageError
 from realtime.geometry import REGION_NAMES
 from realtime.sinks import CsvSink, EventSink, JsonLinesSink, SinkGroup
 from realtime.sinks.csv import COLUMNS
-from realtime.sinks.files import OutputFile, partial_of
+from realtime.sinks.files import OutputFile, partial_of, refuse_inputs, write_together
 from realtime.sinks.records import event_record, notice_record, stream_record, summary_record, to_line
 from realtime.sinks.report import ReportSink
 from realtime.types import (
@@ -285,6 +285,30 @@ def test_a_full_disk(kind: Any) -> None:
     with pytest.raises(OutputError, match="/dev/full: cannot be written: No space left"):
         run(sink)
     assert sink.abort() is None
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_files_that_belong_together_change_together(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_together({first: b"1", second: b"2"})
+    for failing in (Path("/dev/full"), tmp_path / "none" / "third"):
+        with pytest.raises(OutputError, match=f"^{failing}"):
+            write_together({first: b"new", failing: b"3", second: b"new"})
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+            "first": b"1",
+            "second": b"2",
+        }
+    write_together({first: b"new", second: b"new"})
+    assert [path.read_bytes() for path in (first, second)] == [b"new", b"new"]
+
+
+def test_no_output_is_an_input(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    (tmp_path / "link.mp4").symlink_to(film)
+    refuse_inputs([tmp_path / "other.json"], [film])
+    for output, name in (("film.mp4", film), ("link.mp4", film), ("film", tmp_path / "film.partial")):
+        with pytest.raises(UsageError, match=f"^{name}: is both input and output"):
+            refuse_inputs([tmp_path / "out.json", tmp_path / output], [name])
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_damaged_events_and_missing_files(identity: Identity, tmp_path: Path) ->
 
 
 def test_truth_that_cannot_be_written(identity: Identity, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="folder does not exist"):
         SyntheticStream(plan(identity)).truth.save(tmp_path / "no" / "stream.json")
 
 
@@ -291,8 +291,15 @@ def test_mkv_is_lossless(tmp_path: Path) -> None:
 def test_videos_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown video ending"):
         write_video(tmp_path / "film.gif", [], 25.0, (64, 48))
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="folder does not exist"):
         write_video(tmp_path / "no" / "film.mkv", [], 25.0, (64, 48))
+    path = tmp_path / "film.mkv"
+    path.write_bytes(b"earlier")
+    with pytest.raises(OutputError, match="could not be written"):
+        write_video(path, [], 25.0, (64, 48))
+    with pytest.raises(ZeroDivisionError):
+        write_video(path, (np.zeros((48, 64, 3), np.uint8) for _ in (1, 1 // 0)), 25.0, (64, 48))
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("film.mkv", b"earlier")]
 
 
 @pytest.mark.parametrize("ending", ["mkv", "mp4", "avi"])

@@ -461,7 +461,7 @@ def test_a_film_for_which_there_is_no_room_is_not_taken_for_whole(tmp_path: Path
     for room, whole in ((5, False), (20, True)):
         path.write_bytes(b"earlier")
         film = Film(path, 25.0, (64, 48))
-        film._writer = FullDisk(film._writer, room)  # type: ignore[assignment]
+        film._file._writer = FullDisk(film._file._writer, room)  # type: ignore[assignment]
         for number in range(20):
             film.write(np.full((48, 64, 3), 10 * number, np.uint8), number / 25.0)
         if whole:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from offline.figure_file import picture_bytes
 from offline.planting.trial import ACTIVITIES, CALM_PX, MID_PX, Outcome, Trial
-from realtime.sinks.files import output_errors
 
 _GROUPS: Mapping[str, Callable[[Outcome], bool]] = {
     "calm": lambda o: o.activity == "calm",
@@ -81,11 +80,8 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(figures: dict[str, Any], path: Path) -> None:
-    """Recall against amplitude, one line per activity with 95 % intervals, as PNG or SVG by the ending.
-
-    Raises OutputError where it cannot be written.
-    """
+def recall_picture(figures: dict[str, Any], form: str) -> bytes:
+    """Recall against amplitude, one line per activity with 95 % intervals, as a PNG or SVG file."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
@@ -105,8 +101,7 @@ def draw(figures: dict[str, Any], path: Path) -> None:
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend(frameon=False)
-    with output_errors(str(path)):
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return picture_bytes(figure, form)
 
 
 def _by_amplitude(outcomes: Sequence[Outcome]) -> dict[str, Any]:

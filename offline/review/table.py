@@ -28,7 +28,7 @@ from typing import Literal, get_args
 from offline.datasets.corpus import KeyNumbers
 from offline.datasets.left_out import csv_table
 from realtime.errors import DataError
-from realtime.sinks.files import OutputFile
+from realtime.sinks.files import write_together
 
 Decision = Literal["accept", "reject", ""]
 Times = tuple[float | None, float | None, float | None]
@@ -107,12 +107,7 @@ def read_reviews(path: Path) -> dict[str, Review]:
 
 def write_reviews(path: Path, reviews: Iterable[Review]) -> None:
     """Write the file, whole or not at all. Raises OutputError."""
-    file = OutputFile(path)
-    try:
-        file.write(csv_table(COLUMNS, [_cells(review) for review in reviews]))
-        file.commit()
-    finally:
-        file.abandon()
+    write_together({path: csv_table(COLUMNS, [_cells(review) for review in reviews])})
 
 
 def _cells(review: Review) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from offline.synthesis.identities import Faces, face_number, make_identity
 from offline.synthesis.recipes import FOUR_CLASSES, MIXTURES
 from offline.synthesis.stream import CALM, NO_CONFOUNDERS, Confounders, StreamPlan, SyntheticStream
 from offline.synthesis.truth import Truth
-from offline.synthesis.video import write_video
+from offline.synthesis.video import write_labelled_video
 from realtime.errors import OutputError, UsageError
 
 CONFOUNDERS = {"calm": CALM, "all": Confounders(), "none": NO_CONFOUNDERS}
@@ -110,6 +110,5 @@ def _write_stream(args: argparse.Namespace, number: int) -> _Written:
     )
     stream = SyntheticStream(plan)
     video = args.out / f"stream-{number:03d}.{args.format}"
-    write_video(video, stream.frames(), plan.fps, (plan.width, plan.height))
-    stream.truth.save(video.with_suffix(".json"))
+    write_labelled_video(video, stream.frames(), stream.truth)
     return _Written(video, stream.truth)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from realtime.errors import DataError, OutputError
+from realtime.errors import DataError
+from realtime.sinks.files import write_together
 from realtime.types import EventKind
 
 SCHEMA = "glimpse-truth/1"
@@ -69,12 +69,7 @@ class Truth:
 
     def save(self, path: Path) -> None:
         """Write the file, whole or not at all. Raises OutputError."""
-        partial = path.with_name(path.name + ".part")
-        try:
-            partial.write_text(self.to_json(), encoding="utf-8")
-            os.replace(partial, path)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        write_together({path: self.to_json().encode()})
 
     @classmethod
     def load(cls, path: Path) -> Truth:

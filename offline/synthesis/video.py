@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
-
-from realtime.errors import OutputError, UsageError
-from realtime.sinks.files import output_errors, private_file
+from offline.synthesis.truth import Truth
+from realtime.errors import UsageError
+from realtime.sinks.files import OutputFile
 from realtime.types import U8
+from realtime.view.film_file import FilmFile
 
 CODECS = {".mkv": "FFV1", ".avi": "MJPG", ".mp4": "mp4v"}
 """File ending → codec: FFV1 is lossless, the others are not."""
@@ -25,28 +24,25 @@ def write_video(
     The ending chooses the codec. The file gets its name when it is complete; a `private` one can be read by
     its owner alone. Raises UsageError for an unknown ending and OutputError where the file cannot be written.
     """
-    codec = CODECS.get(path.suffix.lower())
-    if codec is None:
+    if path.suffix.lower() not in CODECS:
         raise UsageError(f"unknown video ending {path.suffix!r}: use one of {', '.join(CODECS)}")
-    partial = path.with_name(f".{path.stem}.part{path.suffix}")
-    if private:
-        with output_errors(str(path)):
-            os.close(private_file(partial))
-    writer = cv2.VideoWriter(str(partial), cv2.VideoWriter_fourcc(*codec), fps, size)  # type: ignore[attr-defined]
+    film = FilmFile(path, CODECS, fps, size, private=private, jpeg_quality=_MJPG_QUALITY)
     try:
-        if not writer.isOpened():
-            raise OutputError(f"cannot write {path}: check the folder and that OpenCV has the {codec} codec")
-        if codec == "MJPG":
-            writer.set(cv2.VIDEOWRITER_PROP_QUALITY, _MJPG_QUALITY)
-        count = 0
         for frame in frames:
-            writer.write(frame)
-            count += 1
-        writer.release()
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+            film.write(frame)
+        film.commit()
     finally:
-        writer.release()
-        partial.unlink(missing_ok=True)
+        film.discard()
+    return film.pictures
+
+
+def write_labelled_video(path: Path, frames: Iterable[U8], truth: Truth, *, private: bool = False) -> int:
+    """Write a video as `write_video` does, and its truth beside it: neither changes where one cannot be."""
+    beside = OutputFile(path.with_suffix(".json"))
+    try:
+        beside.write(truth.to_json().encode(), flush=True)
+        count = write_video(path, frames, truth.fps, (truth.width, truth.height), private=private)
+        beside.commit()
+    finally:
+        beside.discard()
     return count

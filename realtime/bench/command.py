@@ -70,12 +70,7 @@ def run(options: argparse.Namespace) -> int:
     record = rounded(_measured(options))
     if options.json != "-":
         print(table(record))
-    if options.json:
-        _write(options.json, record)
-    if options.plot:
-        from realtime.bench.plot import draw
-
-        draw(record, options.plot)
+    _write(options, record)
     return 0
 
 
@@ -138,6 +133,7 @@ def _stream(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 def _check(options: argparse.Namespace) -> None:
     """Refuse what makes no sense before anything is measured."""
     from realtime.bench.plot import check_format
+    from realtime.sinks.files import refuse_inputs
     from realtime.sources.common import check_fps
 
     check_fps(options.fps)
@@ -151,17 +147,24 @@ def _check(options: argparse.Namespace) -> None:
         raise SourceError(f"{options.source}: no such file; give a video file or a folder of images")
     if options.plot:
         check_format(options.plot)
+    outputs = [path for path in (options.json, options.plot) if path and path != "-"]
+    refuse_inputs(map(Path, outputs), [Path(options.source)] if options.source else [])
     for path in (options.json, options.plot):
         if path and path != "-" and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
             raise OutputError(f"{path}: its folder does not exist")
 
 
-def _write(path: str, record: dict[str, Any]) -> None:
-    from realtime.sinks.files import OutputFile
+def _write(options: argparse.Namespace, record: dict[str, Any]) -> None:
+    from realtime.sinks.files import write_together
 
-    file = OutputFile(path)
-    file.write(json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n", flush=True)
-    file.commit()
+    files = {}
+    if options.json:
+        files[Path(options.json)] = json.dumps(record, ensure_ascii=False, indent=1).encode() + b"\n"
+    if options.plot:
+        from realtime.bench.plot import picture
+
+        files[Path(options.plot)] = picture(record, options.plot)
+    write_together(files)
 
 
 def _say(text: str) -> None:

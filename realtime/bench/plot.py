@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from realtime.bench.histogram import bucket_edges_ms
 from realtime.bench.record import Record
 from realtime.bench.stopwatch import STAGES
 from realtime.errors import UsageError
-from realtime.sinks.files import output_errors
 
 FORMATS = (".png", ".svg", ".pdf")
 _COLOURS = ("#4e79a7", "#f28e2b", "#76b7b2", "#59a14f", "#edc948", "#e15759", "#b07aa1", "#bab0ac")
@@ -27,8 +27,8 @@ def check_format(path: str) -> None:
         raise UsageError(f"--plot {path}: name a file ending in {', '.join(FORMATS)}")
 
 
-def draw(record: Record, path: str) -> None:
-    """Draw and write the picture. Raises `OutputError`."""
+def picture(record: Record, path: str) -> bytes:
+    """The picture as a file of the kind that the ending of `path` says."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -39,8 +39,9 @@ def draw(record: Record, path: str) -> None:
     _bar(figure.add_subplot(rows[0]), record)
     _course(figure.add_subplot(rows[1]), record)
     _latencies(figure.add_subplot(rows[2]), record)
-    with output_errors(path):
-        figure.savefig(os.path.realpath(path), dpi=130)
+    data = io.BytesIO()
+    figure.savefig(data, format=Path(path).suffix[1:], dpi=130)
+    return data.getvalue()
 
 
 def _title(record: Record) -> str:

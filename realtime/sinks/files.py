@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from realtime.errors import OutputError
+from realtime.errors import OutputError, UsageError
 
 try:
     import fcntl
@@ -37,6 +37,32 @@ def partial_of(path: Path, *, keep_ending: bool = False) -> Path:
     if keep_ending:
         return path.with_name(f"{path.stem}{PARTIAL}{path.suffix}")
     return path.with_name(path.name + PARTIAL)
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raises `UsageError` where an output would overwrite an input, also while it is being made."""
+    taken = [path.resolve() for path in outputs]
+    written = {*taken, *(partial_of(path, keep_ending=keep) for path in taken for keep in (False, True))}
+    for path in inputs:
+        if path.resolve() in written:
+            raise UsageError(f"{path}: is both input and output")
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: none takes its name before all are on the disk, the last one last.
+
+    Raises `OutputError`; then nothing has changed.
+    """
+    files: list[OutputFile] = []
+    try:
+        for path, data in contents.items():
+            files.append(OutputFile(path))
+            files[-1].write(data, flush=True)
+        for file in files:
+            file.commit()
+    finally:
+        for file in files:
+            file.discard()
 
 
 def claimed(path: Path, name: str, *, private: bool = False) -> BinaryIO:
@@ -164,6 +190,12 @@ class OutputFile:
             self._partial.unlink()
             return None
         return f"what was written so far is kept in {self._partial}"
+
+    def discard(self) -> None:
+        """Close without giving the file its name, and keep nothing: it can be made again."""
+        if self.abandon() is not None and self._partial is not None:
+            with suppress(OSError):
+                self._partial.unlink()
 
 
 def _mute_stdout() -> None:
