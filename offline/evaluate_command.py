@@ -36,6 +36,7 @@ from offline.samples import SampleSet, mapped_probabilities
 from offline.versions import library_versions
 from realtime.config import read_yaml
 from realtime.errors import UsageError
+from realtime.inference import DEVICES
 from realtime.types import F64, Explanation
 
 DEFAULT_METHOD = "hybrid"
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--method", metavar="NAME", help=f"{', '.join(method_names())} ({DEFAULT_METHOD})")
     add("--bundle", metavar="NAME|DIR", help="score this ready bundle; nothing is trained")
-    add("--device", choices=("auto", "cpu", "cuda"), help="what the bundle runs on (cpu)")
+    add("--device", choices=DEVICES, help="what the bundle runs on (cpu)")
     add("--config", type=Path, metavar="YAML", help="the method's settings, the same in every fold")
     add("--groups", type=int, metavar="N", help="leave out N groups of subjects, not one subject at a time")
     add("--jobs", type=int, metavar="N", help="folds in parallel on this machine (1)")

@@ -25,7 +25,7 @@ def load_recognizer(
 
     Raises:
         BundleError: there is no such bundle, or it is damaged, untrusted or of another feature spec.
-        DeviceError: `device` is "cuda" and CUDA cannot be used.
+        DeviceError: `device` is "cuda" or "tensorrt" and cannot be used.
     """
     return Recognizer(load_bundle(model), device, config)
 
@@ -44,7 +44,7 @@ def detect(
         source: a video file, a folder of numbered images, or a camera number.
         model: name or folder of a model bundle; None finds movements without labelling them.
         config: settings of the route.
-        device: "auto", "cpu" or "cuda", for the network.
+        device: "auto", "cpu", "cuda" or "tensorrt", for the network.
         fps: frame rate of a folder of images.
 
     Raises:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from realtime import __version__, terminal
 from realtime.bench import command as bench_command
 from realtime.errors import GlimpseError
+from realtime.inference import DEVICES
 from realtime.live import command as live_command
 from realtime.process_outputs import check_outputs, make_folders, make_outputs, make_window
 from realtime.route_options import add_route_options, with_options
@@ -77,9 +78,7 @@ def _add_process_arguments(parser: argparse.ArgumentParser) -> None:
         help="model bundle (default: default); 'none': no labels",
     )
     parser.add_argument("--config", metavar="YAML", help="settings of the route")
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs"
-    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the network runs")
     parser.add_argument("--fps", type=float, metavar="N", help="frame rate of a folder of images")
     parser.add_argument("--max-faces", type=int, metavar="N", help="most faces at once (default: 1)")
     add_route_options(parser)

@@ -1,4 +1,4 @@
-"""Runs a bundle's network with ONNX Runtime on the CPU or on a CUDA device."""
+"""Runs a bundle's network with ONNX Runtime: on the CPU, on a CUDA device, or there by TensorRT."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import logging
 import os
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -15,10 +15,26 @@ from realtime.errors import BundleError, DeviceError
 from realtime.network_file import OUTPUTS
 from realtime.types import F32
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
+DEVICES: tuple[Device, ...] = get_args(Device)
+"""What may be asked for."""
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
+_TENSORRT = "TensorrtExecutionProvider"
+_NAMES = {_CPU: "cpu", _CUDA: "cuda", _TENSORRT: "tensorrt"}
+_CHOICES = {
+    "cpu": (_CPU,),
+    "cuda": (_CUDA, _CPU),
+    "auto": (_CUDA, _CPU),
+    "tensorrt": (_TENSORRT, _CUDA, _CPU),
+}
+"""What ONNX Runtime is offered, best first: TensorRT leaves to CUDA what it cannot do."""
+_TITLES = {"cuda": "CUDA", "tensorrt": "TensorRT"}
+_PACKAGES = {
+    "cuda": "onnxruntime-gpu[cuda,cudnn]",
+    "tensorrt": "onnxruntime-gpu[cuda,cudnn] and tensorrt-cu12",
+}
 _FATAL = 4
 log = logging.getLogger("glimpse")
 
@@ -31,29 +47,31 @@ class CnnSession:
 
         Args:
             network: an ONNX model that `realtime.network_file.check_network` lets pass.
-            device: "cuda" insists, "auto" takes CUDA where it works, else the CPU.
+            device: "cuda" and "tensorrt" insist, "auto" takes CUDA where it works, else the CPU. TensorRT
+                builds its engine at every start, which takes a while: nothing of it is stored.
 
         Raises:
-            DeviceError: CUDA was asked for and cannot be used.
+            DeviceError: what was asked for cannot be used.
             BundleError: the model cannot be loaded.
         """
-        if device not in ("auto", "cpu", "cuda"):
-            raise DeviceError(f"unknown device {device!r}: use auto, cpu or cuda")
-        if device == "cuda":
+        if device not in DEVICES:
+            raise DeviceError(f"unknown device {device!r}: use {', '.join(DEVICES)}")
+        insists = device in _TITLES
+        if insists:
             _refuse_double_install()
         self._session = _open(load_runtime(), network, device)
-        if device == "cuda" and self.provider != "cuda":
+        if insists and self.provider != device:
             raise DeviceError(
-                "CUDA is not available to ONNX Runtime: install onnxruntime-gpu[cuda,cudnn] and a driver, "
-                "or use --device cpu"
+                f"{_TITLES[device]} is not available to ONNX Runtime: install {_PACKAGES[device]} "
+                "and a driver, or use --device cpu"
             )
         self._session.disable_fallback()  # its own is told on standard output
         self._may_fall_back = device == "auto"
 
     @property
     def provider(self) -> str:
-        """What the network really runs on just now: "cpu" or "cuda"."""
-        return "cuda" if self._session.get_providers()[0] == _CUDA else "cpu"
+        """What the network really runs on just now: "cpu", "cuda" or "tensorrt"."""
+        return _NAMES.get(self._session.get_providers()[0], "cpu")
 
     def run(self, frames: F32, flows: F32) -> tuple[F32, F32, F32]:
         """What the network says of n movements. On "auto", a failure of CUDA moves it to the CPU.
@@ -67,16 +85,17 @@ class CnnSession:
             prior's; action_units (n, 13, 2), logits of `AU_NAMES` on the person's left and right.
 
         Raises:
-            DeviceError: CUDA failed.
+            DeviceError: the device failed.
         """
         try:
             return self._run(frames, flows)
         except Exception as error:  # ONNX Runtime raises classes of its own without a common root
-            if self.provider != "cuda":
+            if self.provider == "cpu":
                 raise
             if not self._may_fall_back:
+                title = _TITLES[self.provider]
                 raise DeviceError(
-                    "the network failed on CUDA: is its memory full? or use --device cpu"
+                    f"the network failed on {title}: is its memory full? or use --device cpu"
                 ) from error
         log.warning("glimpse: the network failed on CUDA and runs on the CPU from here on")
         self._session.set_providers([_CPU])
@@ -105,11 +124,12 @@ def _open(runtime: Any, network: bytes, device: Device) -> Any:
     options.log_severity_level = _FATAL
     options.add_session_config_entry("session.load_model_format", "ONNX")  # the format that was checked
     providers = [_CPU]
-    if device != "cpu" and _CUDA in runtime.get_available_providers() and _cuda_device_present():
+    known = runtime.get_available_providers()
+    if device != "cpu" and _CUDA in known and _cuda_device_present():
         if hasattr(runtime, "preload_dlls"):
             with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
                 runtime.preload_dlls(directory="")
-        providers = [_CUDA, _CPU]
+        providers = [provider for provider in _CHOICES[device] if provider in known]
         _warn_of_double_install()
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints when it falls back

@@ -64,7 +64,7 @@ class Recognizer:
 
     @property
     def provider(self) -> str:
-        """What the network runs on: "cpu" or "cuda"."""
+        """What the network runs on: "cpu", "cuda" or "tensorrt"."""
         return self._session.provider
 
     def recognize(self, evidence: KeyFrameEvidence) -> Recognition:

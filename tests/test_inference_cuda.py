@@ -15,6 +15,7 @@ from realtime.errors import DeviceError
 from realtime.inference import CnnSession
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
 EMPTY = np.zeros((1, 3, 3, 64, 64), np.float32)
 
 
@@ -34,7 +35,7 @@ class FakeSession:
         self.falls_back = False
 
     def run(self, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
-        if self.fails and self.providers[0] == CUDA:
+        if self.fails and self.providers[0] != CPU:
             if not self.falls_back:
                 raise RuntimeError("CUDA failure 2: out of memory")
             print("EP Error ... Falling back to ['CPUExecutionProvider'] and retrying.")
@@ -93,6 +94,26 @@ def test_a_runtime_that_fails_while_it_runs(
     assert session.provider == "cpu", "auto may fall back, and says so"
     assert caplog.messages == ["glimpse: the network failed on CUDA and runs on the CPU from here on"]
     assert capfd.readouterr().out == "", "standard output is for the results"
+
+
+def test_tensorrt_on_request_and_never_silently_something_else(
+    runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.session = FakeSession([CUDA, CPU])
+    with pytest.raises(DeviceError, match=r"TensorRT is not available.* install .*tensorrt-cu12"):
+        CnnSession(b"", "tensorrt")
+    assert runtime.asked == [CUDA, CPU], "a build without TensorRT is not asked for it"
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
+    runtime.session = FakeSession([TENSORRT, CUDA, CPU])
+    session = CnnSession(b"", "tensorrt")
+    assert session.provider == "tensorrt"
+    assert runtime.asked == [TENSORRT, CUDA, CPU]
+    CnnSession(b"", "auto")
+    assert runtime.asked == [CUDA, CPU], "auto does not build engines"
+    runtime.session = FakeSession([TENSORRT, CUDA, CPU], fails=True)
+    session = CnnSession(b"", "tensorrt")
+    with pytest.raises(DeviceError, match="failed on TensorRT"):
+        session.run(EMPTY, EMPTY)
 
 
 def test_the_cpu_is_taken_where_it_is_asked_for(runtime: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from realtime import terminal
 from realtime.errors import OutputError, SourceError, UsageError
+from realtime.inference import DEVICES
 
 WARM_UP_S = 1.0
 """Stream time at the beginning of each run that is shown apart."""
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="model bundle (default: default); 'none': no labels",
     )
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs")
+    add("--device", choices=DEVICES, default="auto", help="where the network runs")
     add("--json", metavar="FILE", help="figures for machines; '-' is standard output")
     add("--plot", metavar="FILE", help="picture of stages and latencies (PNG, SVG or PDF)")
     add("--compare", nargs=2, metavar=("A.json", "B.json"), help="measure nothing: show how B differs from A")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime import terminal
 from realtime.errors import ConfigError, UsageError
+from realtime.inference import DEVICES
 from realtime.live.window import INSTEAD
 from realtime.route_options import add_route_options, with_options
 
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rtsp-transport", choices=("tcp", "udp"), help="default: tcp")
     add("--retries", type=int, metavar="N", help="attempts to connect again (default: without end)")
     add("--model", metavar="NAME|DIR", help="model bundle (default: default); 'none': no labels")
-    add("--device", choices=("auto", "cpu", "cuda"), help="where the network runs")
+    add("--device", choices=DEVICES, help="where the network runs")
     add("--route", metavar="YAML", help="settings of the route, as for `glimpse process --config`")
     add_route_options(parser)
     add(

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from realtime.config import PipelineConfig, build, read_yaml
 from realtime.errors import ConfigError, SourceError
+from realtime.inference import DEVICES
 from realtime.redaction import Redactor, secrets_of, shown_url
 from realtime.sinks.lsl import LslSettings
 from realtime.sinks.mqtt import MqttSettings
@@ -131,8 +132,8 @@ class LiveSettings:
                 )
             if camera.is_file and not os.path.exists(camera.source):
                 raise SourceError(f"camera {name}: {camera.shown_source}: no such file, device or URL")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ConfigError(f"device must be auto, cpu or cuda, not '{self.device}'")
+        if self.device not in DEVICES:
+            raise ConfigError(f"device must be one of {', '.join(DEVICES)}, not '{self.device}'")
 
     def route_of(self, camera: CameraSettings) -> PipelineConfig:
         """The settings of a camera's own route."""
