@@ -10,32 +10,52 @@ from urllib.parse import quote, unquote
 
 _SCHEME = r"(?:\w[\w+.-]*)?:/+"
 """One slash too few, or a scheme that is gone, is a slip of the hand, and must not show a password."""
-_TELLING = r"([?&;/_](?:[\w.-]*(?:pass|pwd|secret|token|key|auth|sig)[\w.-]*|user(?:name)?|login)=)"
+_TELLING = r"([?&;/_#](?:[\w.-]*(?:pass|pwd|secret|token|key|auth|sig)[\w.-]*|user(?:name)?|login)=)"
 """Some cameras want these in the path: `/user=admin_password=x_channel=1`."""
+_HARMLESS = (
+    "audio|bitrate|camera|channel|codec|format|fps|mode|name|profile|resolution|rotation|size|stream|subtype"
+    "|transportmode|type|video|videocodec"
+)
+_OTHER = (
+    rf"((?!.(?:{_HARMLESS})=|.[^=&;#]*=\d{{1,3}}(?:[&;#\s]|\Z))"
+    r"(?:[?&](?:[^=&;#]*=)?|[;#][^=&;#]*=))([^&;#]*)"
+)
+"""All other parameters are hidden too, unless they are known to be harmless or a small number."""
+_URL = re.compile(rf"{_SCHEME}[^\s\"'<>]*")
+_LEAST_OTHER = 8
+"""Characters from which on such a value is hidden wherever it stands; shorter ones are words of any text."""
 _USER_INFO = re.compile(rf"({_SCHEME})([^\s\"'<>]*)@")
 _QUERY = re.compile(_TELLING + r"([^&;\s\"'<>#]*)", re.IGNORECASE)
-_WHOLE_USER_INFO = re.compile(rf"\A({_SCHEME}|(?=[^/@]*:))(.*)@", re.DOTALL)
+_WHOLE_USER_INFO = re.compile(rf"\A({_SCHEME}|(?://)?(?=[^/@]*:))(.*)@", re.DOTALL)
 _WHOLE_QUERY = re.compile(_TELLING + r"([^&;#]*)", re.IGNORECASE)
+_WHOLE_OTHER = re.compile(_OTHER, re.IGNORECASE)
 HIDDEN = "***"
 
 
 def without_credentials(text: str) -> str:
-    """Text whose URLs carry neither user, password nor the values of telling query parameters.
+    """Text whose URLs carry neither user, password nor the values of query parameters that are not known to
+    be harmless.
 
     What stands between `://` and the last `@` of a word goes: better too much than half a password.
     """
-    return _without(text, _USER_INFO, _QUERY)
+    return _URL.sub(lambda url: _without(url[0], _WHOLE_OTHER), _without(text, _USER_INFO, _QUERY))
 
 
 def shown_url(url: str) -> str:
     """A URL that is the whole text, without its credentials, whatever characters they are made of."""
-    return without_credentials(_without(url, _WHOLE_USER_INFO, _WHOLE_QUERY))
+    return without_credentials(_without(url, _WHOLE_USER_INFO, _WHOLE_QUERY, _WHOLE_OTHER))
 
 
-def _without(text: str, user_info: re.Pattern[str], query: re.Pattern[str]) -> str:
-    """Text without the second group of either pattern; both look at all of it, as each may hide the other."""
-    found = [(match.start(2), match.end(), "") for match in user_info.finditer(text)]
-    found += [(match.start(2), match.end(), HIDDEN) for match in query.finditer(text)]
+def _without(text: str, *patterns: re.Pattern[str]) -> str:
+    """Text without the second group of the patterns; all look at the whole of it, as each may hide another.
+
+    Nothing stands for what ends with an @, three asterisks for the rest.
+    """
+    found = [
+        (match.start(2), match.end(), "" if match[0].endswith("@") else HIDDEN)
+        for pattern in patterns
+        for match in pattern.finditer(text)
+    ]
     return _masked(text, found)
 
 
@@ -54,11 +74,13 @@ def secrets_of(url: str) -> tuple[str, ...]:
     found = [match[2] for match in _WHOLE_USER_INFO.finditer(url)]
     parts = [part for info in found for part in (info, *info.split(":", 1)[1:])]
     parts += [match[2] for match in _WHOLE_QUERY.finditer(url)]
+    parts += [match[2] for match in _WHOLE_OTHER.finditer(url) if len(match[2]) >= _LEAST_OTHER]
     return tuple(dict.fromkeys(form for part in parts for form in (part, unquote(part)) if part))
 
 
 def _written(secret: str) -> tuple[str, ...]:
-    return secret, quote(secret, safe=""), quote(secret), repr(secret)[1:-1], json.dumps(secret)[1:-1]
+    in_python = repr(secret + "'\"")[1:-4], repr(secret)[1:-1]  # with both quotes around, one is escaped
+    return secret, quote(secret, safe=""), quote(secret), *in_python, json.dumps(secret)[1:-1]
 
 
 class Redactor:

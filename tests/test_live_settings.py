@@ -65,6 +65,7 @@ def settings(*arguments: str) -> LiveSettings:
             "http://host/video?user=me&password=hunter2&size=2",
             "http://host/video?user=***&password=***&size=2",
         ),
+        ("see http://host/a?sid=abc, x=y and a?b=c", "see http://host/a?sid=*** x=y and a?b=c"),
         ("http://host/a?x=1;api_token=abc", "http://host/a?x=1;api_token=***"),
         ("mqtts://u@broker:8883", "mqtts://broker:8883"),
         ("see ://u:p@host/x", "see ://host/x"),
@@ -89,6 +90,12 @@ def test_urls_are_shown_without_credentials(text: str, shown: str) -> None:
         ("rtsp://cam/ch1_password=pa55&x=1", "rtsp://cam/ch1_password=***&x=1", "pa55"),
         ("http://cam/x?token=pa@55&y=1", "http://***&y=1", "pa@55"),
         ("://admin:pa55@cam", "://cam", "pa55"),
+        ("//admin:pa55@cam/1", "//cam/1", "pa55"),
+        ("http://cam/1?to%6ben=pa55word", "http://cam/1?to%6ben=***", "pa55word"),
+        ("http://cam/1?sid=pa55word#jwt=x", "http://cam/1?sid=***#jwt=***", "pa55word"),
+        ("http://cam/1?pa55word&x=1&=pa55word", "http://cam/1?***&x=1&=***", "pa55word"),
+        ("http://cam/1#token=pa55", "http://cam/1#token=***", "pa55"),
+        ("http://cam/1?size=640x480&channel=2&q=90", "http://cam/1?size=640x480&channel=2&q=90", None),
         ("films/me@home.mp4", "films/me@home.mp4", None),
     ],
 )
@@ -106,6 +113,7 @@ def test_secrets_are_hidden_as_others_write_them() -> None:
     secret = "pä\ts/5 5'\""
     for text in (secret, repr(secret), json.dumps(secret), quote(secret), quote(secret, safe="")):
         assert Redactor([secret])(text).strip("'\"") == "***"
+    assert Redactor(["it's 55"])(repr("\"it's 55")) == "'\"***'", "Python escapes one of two kinds of quotes"
 
 
 @pytest.mark.parametrize(

@@ -490,6 +490,7 @@ def lines(*records: object) -> str:
         (lines(EVENT), "is no event file of one film"),
         (lines({**STREAM, "schema": "other/1"}, EVENT), "is no event file of one film"),
         (lines({**STREAM, "width": "wide"}, EVENT), "is no event file of one film"),
+        (lines({**STREAM, "fps": 10**400}, EVENT), "is no event file of one film"),
         (lines(STREAM, EVENT, STREAM), "is no event file of one film"),
         (lines(STREAM), "holds no micro-expression to review"),
         (lines(STREAM, {**EVENT, "apex_frame": 99}), "event 0-10 is damaged"),

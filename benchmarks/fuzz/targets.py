@@ -21,12 +21,16 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
+import cv2
 import numpy as np
 
 from offline import evidence_cache, fold_store
 from offline.datasets import cas_me2, cas_me3, manifest, registry, smic_hs, table_loader, tables
 from offline.explanations import read_explanations
 from offline.results import PREDICTIONS, RESULTS, read_evaluation
+from offline.review import desk
+from offline.review.items import agenda_of_events
+from offline.review.table import COLUMNS, read_reviews
 from offline.synthesis.truth import Truth
 from realtime import bundle, config, redaction, truth
 from realtime.bench import comparison
@@ -88,7 +92,7 @@ def _cameras(data: bytes, folder: Path) -> None:
     for camera in run.cameras.values():
         settings.default_name(camera.source)
         run.route_of(camera)
-        check_hidden(camera.shown_source)
+        check_hidden(redaction.Redactor(run.secrets)(camera.shown_source))
 
 
 def _bundle(data: bytes, folder: Path) -> None:
@@ -218,6 +222,35 @@ def _stores(data: bytes, folder: Path) -> None:
     assert {name: str(a.dtype) for name, a in cache.get({}, lambda: made, like).items()} == like
 
 
+def _reviews(data: bytes, folder: Path) -> None:
+    """A review, found events to review, and what a browser sends to the pages."""
+    kind, data = data[:1], data[1:]
+    if kind == b"r":
+        for review in read_reviews(Path(_file(folder / "review.csv", data))).values():
+            assert 0 <= review.keys.onset < review.keys.offset
+    elif kind == b"e":
+        agenda_of_events(Path(_file(folder / "events.jsonl", data)), _film())
+    elif kind == b"a":
+        with contextlib.suppress(ValueError, RecursionError):
+            desk.answer_from(json.loads(data))
+    else:
+        name, _, value = data.decode("latin-1").partition("\n")
+        rules = access.Access("0.0.0.0", 2 * SECRET)
+        rules.knows_host(value)
+        access.is_own_page(value, name)
+        headers = access.by_name([(name, value), ("cookie", name)])
+        assert not rules.lets_in(headers, "glimpse")
+
+
+@lru_cache
+def _film() -> Path:
+    """A folder of two images, which is a film."""
+    folder = Path(tempfile.mkdtemp(prefix="glimpse-fuzz-"))
+    for number in range(2):
+        cv2.imwrite(str(folder / f"{number}.png"), np.zeros((8, 8, 3), np.uint8))
+    return folder
+
+
 def _addresses(data: bytes, _: Path) -> None:
     """Parts of a URL, one a line, put together with a secret in each place that may hold one."""
     scheme, user, word, host, path, *_rest = [*data.decode("utf-8", "replace").split("\n"), *[""] * 5]
@@ -225,11 +258,17 @@ def _addresses(data: bytes, _: Path) -> None:
     for url in (
         f"{scheme or 'rtsp'}://{user}:{word}{SECRET}@{host}/{path}",
         f"{scheme or 'rtsp'}://{quote(user)}:{quote(SECRET, safe='')}{quote(word)}@{host}/{path}",
-        f"http://{host}/{path}?token={word.replace('&', '').replace(';', '').replace('#', '')}{SECRET}",
+        f"http://{host}/{path}?token={re.sub('[&;#]', '', word)}{SECRET}",
+        f"http://{_plain(host)}/{_plain(path)}?x{_plain(user)}={_plain(word)}{SECRET}",
     ):
         _address(url)
     with contextlib.suppress(GlimpseError):
         access.address(host)
+
+
+def _plain(part: str) -> str:
+    """Nothing that would begin another part of a URL, or end it."""
+    return re.sub(r"[\s\"'<>&;#=?@:]", "", part)
 
 
 def _address(url: str) -> None:
@@ -406,6 +445,19 @@ TARGETS: Mapping[str, Target] = {
         _stores,
         (b"f" + json.dumps(_FOLD).encode(), b"c" + _archive({"x.npy": _array(np.zeros(2, np.float32))})),
         (*_FOLD, "NaN", "Infinity", "1e999", "PK\x01\x02", "\x93NUMPY", "'shape': ("),
+    ),
+    "reviews": Target(
+        _reviews,
+        (
+            b"r" + ",".join(COLUMNS).encode() + b"\nd/s/c,d,s,1,2,3,disgust,me,accept,1,2,3,,,,disgust,,\n",
+            b'e{"type":"stream","schema":"glimpse/1","source":"x","width":8,"height":8,"fps":30.0}\n'
+            b'{"type":"micro_expression","id":"0-1","onset_frame":0,"apex_frame":1,"offset_frame":2,"onset_s":0.0,'
+            b'"apex_s":0.1,"offset_s":0.2,"label":"disgust","probabilities":{"disgust":1.0}}\n',
+            b'a{"decision":"accept","onset":1,"apex":2,"offset":3,"label":"x","comment":""}',
+            b"hauthorization\nBearer x",
+            b"horigin\nhttp://127.0.0.1:8765",
+        ),
+        (*COLUMNS, "accept", "NaN", "1e999", "micro_expression", "glimpse/1", "Bearer ", "glimpse=", "[::1]"),
     ),
     "addresses": Target(
         _addresses,

@@ -19,6 +19,8 @@ from realtime.sinks.records import SCHEMA
 from realtime.sources import open_source
 from realtime.truth import MAX_TIME_S
 
+_MOST = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -142,7 +144,8 @@ def _records(events: Path) -> list[dict[str, Any]]:
     streams = [record for record in records if record.get("type") == "stream"]
     if len(streams) != 1 or records[0] is not streams[0] or streams[0].get("schema") != SCHEMA:
         raise DataError(wrong)
-    if not all(isinstance(streams[0].get(key), int | float) for key in ("width", "height", "fps")):
+    sizes = [streams[0].get(key) for key in ("width", "height", "fps")]
+    if not all(isinstance(size, int | float) and 0 < size < _MOST for size in sizes):
         raise DataError(wrong)
     return records
 
@@ -151,7 +154,7 @@ def _event(events: Path, record: dict[str, Any]) -> _Event:
     try:
         onset, apex, offset = (record[f"{name}_frame"] for name in KEYS)
         times = tuple(float(record[f"{name}_s"]) for name in KEYS)
-        if not all(type(n) is int and n >= 0 for n in (onset, apex, offset)):
+        if not all(type(n) is int and 0 <= n < _MOST for n in (onset, apex, offset)):
             raise ValueError("a frame number is none")
         if not all(0.0 <= time_s <= MAX_TIME_S for time_s in times):  # NaN is refused too
             raise ValueError("a time is out of range")
