@@ -25,7 +25,7 @@ from offline.datasets.protocols import protocol
 from offline.review.agreement import agreement_text, compare_reviews, kappa
 from offline.review.applied import apply_review, clip_ids
 from offline.review.desk import Answer, Desk, answer_from
-from offline.review.items import Agenda, Item, agenda_of_datasets
+from offline.review.items import Agenda, Item, agenda_of_datasets, agenda_of_events
 from offline.review.table import COLUMNS, UNKNOWN, Review, Times, read_reviews, write_reviews
 from realtime.errors import DataError, GlimpseError, UsageError
 
@@ -515,6 +515,14 @@ def test_events_that_cannot_be_reviewed_are_one_line(
     said = capsys.readouterr().err
     assert complaint in said
     assert said.count("\n") == 1
+
+
+def test_half_characters_in_events_are_written_as_what_they_are(clip: object, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(lines(STREAM, {**EVENT, "id": "\ud800", "label": "\ud801"}))
+    agenda = agenda_of_events(path, clip.video)  # type: ignore[attr-defined]
+    assert (agenda.items[0].id[-6:], agenda.items[0].label) == ("\\ud800", "\\ud801")
+    assert agenda.labels == ("\\ud801",)
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,8 @@ def _reviews(data: bytes, folder: Path) -> None:
         for review in read_reviews(Path(_file(folder / "review.csv", data))).values():
             assert 0 <= review.keys.onset < review.keys.offset
     elif kind == b"e":
-        agenda_of_events(Path(_file(folder / "events.jsonl", data)), _film())
+        for item in agenda_of_events(Path(_file(folder / "events.jsonl", data)), _film()).items:
+            f"{item.id}{item.label}".encode()
     elif kind == b"a":
         with contextlib.suppress(ValueError, RecursionError):
             desk.answer_from(json.loads(data))

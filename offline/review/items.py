@@ -100,7 +100,7 @@ def agenda_of_events(events: Path, film: Path) -> Agenda:
             f"{events}: its last event ends at frame {last}, but {film} has {info.frame_count}: "
             "name the film that it was made from"
         )
-    name = film.name.encode("utf-8", "backslashreplace").decode()
+    name = _writable(film.name)
     items: dict[str, Item] = {}
     for record in found:
         event = _event(events, record)
@@ -159,7 +159,8 @@ def _event(events: Path, record: dict[str, Any]) -> _Event:
         if not all(0.0 <= time_s <= MAX_TIME_S for time_s in times):  # NaN is refused too
             raise ValueError("a time is out of range")
         keys = checked_keys(KeyNumbers(onset, apex, offset))
-        return _Event(str(record["id"]), keys, (times[0], times[1], times[2]), str(record.get("label") or ""))
+        name, label = _writable(str(record["id"])), _writable(str(record.get("label") or ""))
+        return _Event(name, keys, (times[0], times[1], times[2]), label)
     except (KeyError, TypeError, ValueError, OverflowError, DataError) as error:
         raise DataError(f"{events}: event {record.get('id')!s:.40} is damaged ({error})") from error
 
@@ -168,4 +169,9 @@ def _labels(record: dict[str, Any]) -> list[str]:
     """Classes of the model that labelled an event, and its label."""
     probabilities = record.get("probabilities")
     names = list(probabilities) if isinstance(probabilities, dict) else []
-    return [*names, *([str(record["label"])] if record.get("label") else [])]
+    return [_writable(name) for name in (*names, str(record.get("label") or "")) if name]
+
+
+def _writable(text: str) -> str:
+    """Text that can be written as UTF-8, which half a character (in JSON or a file's name) cannot."""
+    return text.encode("utf-8", "backslashreplace").decode()
