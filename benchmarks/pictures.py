@@ -49,6 +49,7 @@ FPS = 100.0
 PLAN = {"seconds": 12.0, "fps": FPS, "seed": 41, "events": 4, "amplitude_percent": (0.9, 1.4),
         "width": 480, "height": 360}  # fmt: skip
 FOLDER = Path("docs")
+BROWSER = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 SHOWN_S = 8.62
 """Stream time of the window's picture."""
 SHOWN_EVENT = 1
@@ -105,7 +106,7 @@ def _photograph(page: Path, scratch: Path) -> None:
     style = f"position:absolute;left:0;top:0;border:0;width:{PAGE_PX[0]}px;height:{PAGE_PX[1]}px"
     source = f"{page.name}#event-{SHOWN_EVENT}"
     around.write_text(f'<!doctype html><iframe src="{source}" scrolling="no" style="{style}"></iframe>')
-    words = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={shot}"]
+    words = [*BROWSER, f"--user-data-dir={scratch / 'profile'}", f"--screenshot={shot}"]
     size = f"--window-size={PAGE_PX[0]},{PAGE_PX[1]}"
     subprocess.run([browser, *words, size, around.as_uri()], check=True, capture_output=True, timeout=120)
     _save("report.png", np.asarray(cv2.imread(str(shot)), dtype=np.uint8))
@@ -121,7 +122,7 @@ def _photograph_live(stream: SyntheticStream) -> None:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+    for word in BROWSER:
         options.add_argument(word)
     options.add_argument(f"--window-size={LIVE_PX[0]},{LIVE_PX[1]}")
     options.add_argument(f"--force-device-scale-factor={LIVE_SCALE}")

@@ -221,7 +221,7 @@ def test_action_units_verdict_and_model_card() -> None:
         "<p>More <strong>care</strong>\nin a line.</p>",
         "<ul><li>one\n  more</li><li>two &lt;b&gt;</li></ul>",
         "<tr><td>a</td><td>b</td></tr><tr><td>1</td><td>2</td></tr>",
-        "<pre><code>code</code></pre>",
+        '<pre tabindex="0"><code>code</code></pre>',
     ):
         assert html in page
 

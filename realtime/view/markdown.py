@@ -48,7 +48,7 @@ def _block(lines: list[str]) -> Markup:
         level = min(len(marks) + _LEVEL, 6)
         return Markup("<h{0}>{1}</h{0}>").format(level, _inline(words))
     if kind == "code":
-        return Markup("<pre><code>{}</code></pre>").format("\n".join(line[4:] for line in lines))
+        return Markup('<pre tabindex="0"><code>{}</code></pre>').format("\n".join(line[4:] for line in lines))
     if kind == "table":
         return _table(lines)
     if kind == "item":
