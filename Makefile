@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 CAN_START = $(BIN)/python -c 'import cv2' || { \
 	echo "OpenCV cannot start: a system library is missing; on Debian: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 
-.PHONY: demo test lint types models constraints clean
+.PHONY: demo test lint types models constraints audit clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m benchmarks.demo
@@ -60,6 +60,14 @@ constraints:
 REMADE := "\# Every version of a resolved install, for Python 3.10 to 3.12. Remade by 'make constraints'."
 COMPILED := --universal --python-version 3.10 --fork-strategy requires-python --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --quiet
+
+# Known vulnerabilities of what is pinned; a package of which nothing is known either way is an error, too.
+audit: $(VENV)/bin/python
+	$(BIN)/python -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	sed -n '/^torch==/p; /^triton==/p' constraints.txt > build/torch.txt
+	build/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement locks/development.txt
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement build/torch.txt
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info

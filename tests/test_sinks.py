@@ -394,6 +394,20 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b""
 
 
+def test_what_others_have_laid_in_the_way_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    """In a folder that others can write, too."""
+    path, victim = tmp_path / "out.jsonl", tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    partial_of(path).symlink_to(victim)
+    with pytest.raises(OutputError, match=r"out\.jsonl\.partial is a link; remove it"):
+        OutputFile(path)
+    assert victim.read_bytes() == b"precious"
+    partial_of(path).unlink()
+    os.mkfifo(partial_of(path))
+    with pytest.raises(OutputError, match=r"out\.jsonl: cannot be written"):
+        OutputFile(path)
+
+
 def test_a_file_that_gets_its_name_while_another_run_opens_it_stays_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -579,6 +579,22 @@ def test_a_title_in_another_encoding_is_no_reason_to_refuse(tmp_path: Path) -> N
     feed.close()
 
 
+@pytest.mark.parametrize("prefix", ["file://", "", "concat:", "subfile,,start,0,end,99999,,:"])
+def test_a_feed_does_not_lead_to_files_of_this_machine(tmp_path: Path, prefix: str) -> None:
+    """FFmpeg opens from HTTP what HTTP may lead to, and that are no files."""
+    encode(str(tmp_path / "own.ts"), "mpegts", [picture(n) for n in range(10)])
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{}\n#EXT-X-ENDLIST\n"
+    (tmp_path / "own.m3u8").write_text(text.format("own.ts"))
+    (tmp_path / "other.m3u8").write_text(text.format(f"{prefix}{tmp_path / 'own.ts'}"))
+    with web_server(tmp_path) as port:
+        feed = StreamFeed(f"http://127.0.0.1:{port}/own.m3u8", StreamOptions())
+        feed.open()
+        assert feed.read() is not None
+        feed.close()
+        with pytest.raises(SourceError, match="cannot be opened"):
+            StreamFeed(f"http://127.0.0.1:{port}/other.m3u8", StreamOptions()).open()
+
+
 def test_data_that_never_show_a_picture_are_given_up() -> None:
     """A decoder that waits for a key frame says nothing, however much comes."""
 

@@ -19,6 +19,8 @@ except ImportError:  # not on Windows
 
 STDOUT = "-"
 PARTIAL = ".partial"
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Follow no link, wait for no pipe."""
 
 
 @contextmanager
@@ -68,10 +70,10 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 def claimed(path: Path, name: str, *, private: bool = False) -> BinaryIO:
     """`path`, empty and open, for this run alone until it is closed. `private`: as of `private_file`.
 
-    Raises `OutputError` where another run, which still goes on, writes it; what a dead one has left is
-    written over. Where there are no locks, as on Windows, nothing is checked.
+    Raises `OutputError` where another run, which still goes on, writes it, or where it is a link or no file;
+    what a dead one has left is written over. Where there are no locks, as on Windows, nothing is checked.
     """
-    file = _private_claim(path, name) if private else path.open("ab")
+    file = _private_claim(path, name) if private else _open_claim(path, name)
     try:
         if fcntl is not None:
             try:
@@ -87,6 +89,13 @@ def claimed(path: Path, name: str, *, private: bool = False) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def _open_claim(path: Path, name: str) -> BinaryIO:
+    if path.is_symlink():  # in a folder that others can write, it would empty a file of theirs to choose
+        raise OutputError(f"{name}: {path} is a link; remove it")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _PLAIN
+    return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
 def _private_claim(path: Path, name: str) -> BinaryIO:
