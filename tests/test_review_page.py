@@ -224,6 +224,7 @@ def test_what_cannot_be_said_is_refused_in_one_line(page: tuple[Server, Path]) -
     assert ask(server, "/api/clips/99")[0] == 404
     assert ask(server, "/api/clips/0/3")[0] == 422
     assert ask(server, "/api/clips/-1")[0] == 404
+    assert ask(server, "/api/clips/" + "9" * 5000)[0] == 414
     assert ask(server, "/api/clips/0", "PUT", b"{}")[0] == 403  # from no page of this server
     assert send(server, "PUT", "/api/clips/0", "x" * MOST_BODY)[0] == 413
     assert ask(server, host="evil.example")[0] == 421

@@ -390,6 +390,7 @@ def test_no_path_leads_out(local: Server) -> None:
         "/redoc",
     ):
         assert ask(local, path)[0] == 404
+    assert ask(local, "/" + "9" * 5000)[0] == 414
     with pytest.raises(FileNotFoundError):
         asset("realtime", "none.css")
 

@@ -18,6 +18,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_MOST_PATH = 2000
+"""Characters; a number within a path is none that Python refuses to read."""
 _BODY_S = 10.0
 """How long a request's body may take."""
 HEADERS = {
@@ -116,6 +118,8 @@ class Guard:
             return _refusal(403, "only this server's own page may do that")
         if scope["path"] == "/favicon.ico":  # browsers ask for it where a page names no icon, as at the login
             return _Answer(204, b"", "image/x-icon")
+        if len(scope["path"]) > _MOST_PATH:
+            return _refusal(414, "no page has so long a name")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or int(length) > self._most_body:
             return _refusal(413, f"a request may hold {self._most_body} bytes at most")
