@@ -244,9 +244,9 @@ class GlimpseNet(nn.Module):
         features = [item[0] for item in found]
         logits = torch.stack([item[1] for item in found]).mean(dim=0)
         units = torch.stack([item[2] for item in found]).mean(dim=0)
-        prior_logits = torch.zeros_like(logits)
+        prior_logits = 0.0 * logits  # made by an operator that a bundle may hold, as are those below
         if self.prior is None:
-            features.append(logits.new_zeros(logits.shape[0], self.settings.prior_features))
+            features.append(prior_logits[:, :1].expand(-1, self.settings.prior_features))
         else:
             # the onset→apex flow is all that the prior has ever seen
             own, found_logits, prior_units = self.prior(torch.zeros_like(frames), flows[:, :1])

@@ -23,7 +23,7 @@ from offline.datasets.selection import (
     with_apexes,
 )
 from realtime.errors import DataError, UsageError
-from realtime.sinks.files import STDOUT, OutputFile
+from realtime.sinks.files import STDOUT, OutputFile, refuse_inputs
 
 FURTHER_COLUMNS = ("dataset", "clip", "emotion", "action_units", "fps", "apex_source")
 
@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     left_out_file = args.left_out or args.out.with_name(f"{args.out.stem}-left-out.csv")
     with _outputs(args.out, left_out_file) as (labels_out, left_out_out):
         corpora = [item.dataset.load(item.root, item.frames, args.coding) for item in wanted]
+        refuse_inputs((args.out, left_out_file), (corpus.coding for corpus in corpora))
         labelled = label_corpora(corpora, protocol(name), args.kind)
         labelled = with_apexes(labelled, spot=args.spot_apex)
         if not labelled.clips:

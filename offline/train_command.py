@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from offline.metrics import score_recognition
+from offline.results import open_folder
 from offline.sample_options import (
     SampleChoice,
     add_sample_arguments,
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     choice = sample_choice(args)
     settings = settings_from(args.config, args.seed)
+    open_folder(args.out)  # refused now, not after hours of work
     collected = collect_samples(choice, settings.seed)
     samples = collected.samples
     print(f"training on {len(samples)} samples of {len(set(samples.subjects))} subjects")

@@ -88,6 +88,8 @@ def fit_networks(samples: SampleSet, settings: TrainingSettings) -> FittedNetwor
         raise ConfigError(
             f"class_shares must be {len(samples.classes)} numbers: {', '.join(samples.classes)}"
         )
+    if settings.network.members < 2:
+        raise ConfigError("network.members is 1: 2 or more judge the samples that each has not seen")
     with single_thread():
         splits = folds(samples, settings.network.members, settings.seed)
         members, curve = fit_committee(samples, settings, splits)

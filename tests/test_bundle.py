@@ -22,12 +22,14 @@ from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folde
 from export import bundle_writer, parity
 from export.bundle_writer import export_bundle
 from export.cli import main as export_main
+from export.to_onnx import network_to_onnx
 from offline.trained_model import load_trained
 from offline.training import network_output, predict, with_handcrafted
 from realtime import inference
 from realtime.bundle import CARD, NETWORK, SCORER, find_bundle, load_bundle, shipped_bundles
 from realtime.errors import BundleError, DataError, DeviceError, OutputError
 from realtime.inference import CnnSession
+from realtime.network_file import check_network
 from realtime.recognition import Recognizer
 from realtime.scorer_file import read_scorer, scorer_bytes
 
@@ -263,6 +265,10 @@ def test_trained_models_survive_the_disk():
     assert about["versions"]["torch"]
     part = tiny_samples().subset(range(30, 36))
     np.testing.assert_array_equal(predict(model, part), predict(original, part))
+
+
+def test_a_committee_without_a_prior_can_be_a_bundle():
+    check_network(network_to_onnx(tiny_model().network.without_prior()), "cnn.onnx")
 
 
 def test_the_same_model_gives_the_same_bytes():

@@ -193,6 +193,17 @@ def test_nothing_is_written_where_something_fails(
         assert sorted(p.name for p in tmp_path.iterdir()) == ["casme2", "labels.csv"]
 
 
+def test_the_coding_file_is_not_written_over(casme2_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (coding,) = casme2_root.glob("*.xlsx")
+    data, files = coding.read_bytes(), sorted(casme2_root.iterdir())
+    labels = ["--out", str(casme2_root / "labels.csv"), "--left-out", str(coding)]
+    for outputs in (["--out", str(coding)], labels):
+        assert main(["prepare", "--dataset", f"casme2={casme2_root}", *outputs]) == 2
+        assert "is both input and output" in capsys.readouterr().err
+        assert coding.read_bytes() == data
+        assert sorted(casme2_root.iterdir()) == files
+
+
 def film_clip(clip: FilmClip, apex: int | None = None) -> tuple[Annotation, int]:
     truth = Truth.load(clip.truth)
     event = truth.events[0]

@@ -141,6 +141,13 @@ def test_impossible_networks_are_refused(wrong):
         NetworkSettings(**wrong)
 
 
+def test_a_committee_of_one_cannot_be_trained():
+    """Nobody would judge the samples that it has learned from."""
+    alone = dataclasses.replace(SETTINGS, network=dataclasses.replace(SETTINGS.network, members=1))
+    with pytest.raises(ConfigError, match=r"network\.members is 1"):
+        train(tiny_samples(), alone)
+
+
 def test_augmentation_without_ranges_changes_nothing():
     frames, flows = inputs(4, 32)
     new_frames, new_flows, flip = Augmenter(NO_CHANGE, 0)(frames, flows)

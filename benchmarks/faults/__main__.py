@@ -1,12 +1,14 @@
-"""Break what `glimpse process` is given, in every way there is, and see how it ends.
+"""Break what the commands are given, in every way there is, and see how they end.
 
     python -m benchmarks.faults [--kind KIND …] [--mutations 500] [--seed 0] [--json FILE]
 
 Kinds: an ending of a film (.mp4, .mkv, .avi, .webm, .ts), each broken `--mutations` times – cut off, bits
-flipped, pieces exchanged –, and those of `benchmarks.faults.cases`. Every run must end in a result or in one
+flipped, pieces exchanged – and given to `glimpse process`; those of `benchmarks.faults.cases`, about the same
+command; and those of `benchmarks.faults.others`, about all others. Every run must end in a result or in one
 clear line (exit code 1 or 2): never in a traceback, a signal, a hang, runaway memory, or a damaged earlier
 file. Mutations run many to a process, which is replaced when it dies, and every 25th as a command of its own
-as well; all else runs as commands. Exit code: 0 where nothing ended badly.
+as well; all else runs as commands. Needs Linux and root, who can mount disks. Exit code: 0 where nothing
+ended badly.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ from pathlib import Path
 
 from benchmarks.faults.cases import KINDS, Case, Room
 from benchmarks.faults.films import CONTAINERS, mutants, pictures, write_film
+from benchmarks.faults.others import OTHER_KINDS
 from benchmarks.faults.verdict import BAD, EARLIER, RESULT, Ending, Ran, as_records, judge, table
 from benchmarks.faults.worker import Worker
 
 LIMIT_S = 120.0
 """A command that takes longer hangs."""
 COMMAND_EVERY = 25
+CASES = {**KINDS, **OTHER_KINDS}
 
 
 def mutations(ending: str, count: int, seed: int, folder: Path) -> Iterator[Ending]:
@@ -59,7 +63,7 @@ def cases(kind: str, folder: Path) -> Iterator[Ending]:
     film = folder / "film.mp4"
     shown = pictures()
     write_film(film, shown)
-    for case in KINDS[kind](Room(folder, film, tuple(shown))):
+    for case in CASES[kind](Room(folder, film, tuple(shown))):
         yield _ended(kind, case)
 
 
@@ -72,6 +76,8 @@ def _ended(kind: str, case: Case) -> Ending:
         wrong = "a result, where there can be none"
     if any(not path.exists() or path.read_bytes() != data for path, data in before.items()):
         wrong = "a file was damaged that it must not touch"
+    if len({path.read_bytes() if path.exists() else None for path in case.equal}) > 1:
+        wrong = "the result is not that of a run without faults"
     if not wrong or ending.how == BAD:
         return ending
     return Ending(kind, case.name, BAD, wrong, ending.seconds, ending.peak_mb, ending.noise)
@@ -79,7 +85,7 @@ def _ended(kind: str, case: Case) -> Ending:
 
 def _run(case: Case) -> Ran:
     words = [os.fspath(word) for word in case.words]
-    command = [sys.executable, "-m", "realtime", "process", "--model", "none", *words]
+    command = [sys.executable, "-m", *case.program, *words]
     with tempfile.TemporaryFile() as stderr:
         started_s = time.monotonic()
         child = subprocess.Popen(
@@ -116,7 +122,7 @@ def _wait(child: subprocess.Popen[bytes], until_s: float) -> int | None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the campaign; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__.splitlines()[0])
-    kinds = [*CONTAINERS, *KINDS]
+    kinds = [*CONTAINERS, *CASES]
     parser.add_argument("--kind", action="append", choices=kinds, help="only these (repeatable)")
     parser.add_argument("--mutations", type=int, default=500, help="of each container")
     parser.add_argument("--seed", type=int, default=0)
@@ -131,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder.mkdir(parents=True)
             run = (
                 cases(kind, folder)
-                if kind in KINDS
+                if kind in CASES
                 else mutations(kind, options.mutations, options.seed, folder)
             )
             for ending in run:

@@ -27,7 +27,7 @@ class Case:
 
     name: str
     words: tuple[str | Path, ...]
-    """Arguments of `glimpse process`, besides `--model none`."""
+    """Arguments of `program`."""
     out: Path | None = None
     """Holds an earlier result; must be whole and new after success, untouched after a failure."""
     shell: str = '"$@"'
@@ -40,6 +40,10 @@ class Case:
     """Exit codes besides 0, 1 and 2 that are right here."""
     must_fail: bool = False
     """A result would be wrong."""
+    program: tuple[str, ...] = ("realtime", "process", "--model", "none")
+    """The module that is run, and its first arguments."""
+    equal: tuple[Path, ...] = ()
+    """Files that must hold the same afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,18 +339,18 @@ def full_disks(room: Room) -> Iterator[Case]:
             yield Case(
                 f"{flag} .{ending}, files of {blocks} KiB at most",
                 (film if flag != "--out" else room.folder / "film.mp4", flag, target, *_aside(flag)),
-                shell=_piped(f'ulimit -f {blocks}; "$@"'),
+                shell=piped(f'ulimit -f {blocks}; "$@"'),
                 guarded=(target,) if flag != "--out" or not blocks else (),
                 must_fail=flag != "--out" or not blocks,
             )
         if flag != "--out":
             words = (film, flag, disk / f"x.{ending}", *_aside(flag))
             yield Case(
-                f"{flag} .{ending} on a disk of 8 KiB", words, shell=_mounted(disk, "size=8k"), must_fail=True
+                f"{flag} .{ending} on a disk of 8 KiB", words, shell=mounted(disk, "size=8k"), must_fail=True
             )
 
 
-def _piped(line: str) -> str:
+def piped(line: str) -> str:
     """A shell line whose complaints are not written to a file, which it may not have room for."""
     return f"set -o pipefail; ({line}) 2>&1 > /dev/null | cat >&2"
 
@@ -357,7 +361,7 @@ def _aside(flag: str) -> tuple[str, ...]:
     return (*rest, "--allow-clips") if flag == "--video" else rest
 
 
-def _mounted(folder: Path, options: str) -> str:
+def mounted(folder: Path, options: str) -> str:
     """A shell line that runs the command beside a small disk of its own."""
     mount = f"mount -t tmpfs -o {options} none '{folder}'"
     return f'unshare -m bash -c \'{mount.replace(chr(39), chr(34))}; "$@"\' bash "$@"'
@@ -369,7 +373,7 @@ def read_only(room: Room) -> Iterator[Case]:
     disk.mkdir()
     for flag, ending in (("--out", "jsonl"), ("--csv", "csv"), ("--report", "html"), ("--video", "mkv")):
         words = (room.film, flag, disk / f"x.{ending}", *_aside(flag))
-        yield Case(f"{flag} on a read-only disk", words, shell=_mounted(disk, "ro"), must_fail=True)
+        yield Case(f"{flag} on a read-only disk", words, shell=mounted(disk, "ro"), must_fail=True)
         words = (room.film, flag, room.folder / f"missing/x.{ending}", *_aside(flag))
         yield Case(f"{flag} in a missing folder", words, must_fail=True)
         (room.folder / f"is.{ending}").mkdir()

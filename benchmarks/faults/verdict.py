@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 RESULT, LINE, BAD = "result", "one line", "bad"
+PROGRAMS = ("glimpse: ", "glimpse-offline: ", "glimpse-export: ")
 MOST_MB = 2500.0
 """A run on small pictures that takes more memory has run away with it."""
 EARLIER = b'{"type":"earlier"}\n'
@@ -57,8 +58,9 @@ def judge(
     `out`: an output that held `EARLIER` before, and must now be whole and new, or as it was. `quiet_codes`:
     exit codes at which nothing need be said. `shared`: another run writes `out` too, and may have done so.
     """
-    own = [line for line in ran.stderr.splitlines() if line.startswith("glimpse: ")]
-    noise = [line for line in ran.stderr.splitlines() if line.strip() and not line.startswith("glimpse: ")]
+    lines = [line for line in ran.stderr.splitlines() if line.strip()]
+    own = [line for line in lines if line.startswith(PROGRAMS)]
+    noise = [line for line in lines if not line.startswith(PROGRAMS)]
     how, why = _how(ran, own, quiet_codes)
     if how != BAD and ran.peak_mb > MOST_MB:
         how, why = BAD, f"took {ran.peak_mb:.0f} MB"
