@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
     choice = sample_choice(args)
     settings = settings_from(args.config, args.seed)
-    open_folder(args.out)  # refused now, not after hours of work
     collected = collect_samples(choice, settings.seed)
+    open_folder(args.out)  # refused now, not after hours of work
     samples = collected.samples
     print(f"training on {len(samples)} samples of {len(set(samples.subjects))} subjects")
     model = train(samples, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from realtime.errors import GlimpseError, UsageError
 
 Command = Callable[[argparse.Namespace], int]
 
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _LONGEST_LINE = 2000
 """Characters of an error; more is cut off."""
 
@@ -63,8 +65,9 @@ def run(parser: Parser, argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # of a print, mostly: what fails elsewhere is named there
         if verbose:
             traceback.print_exc()
-        where = error.filename or "standard output"
-        print(f"{parser.prog}: {one_line(f'{where}: {error.strerror or error}')}", file=sys.stderr)
+        where = error.filename or ("standard output" if error.errno in _OF_OUTPUT else "")
+        text = f"{where}: {error.strerror or error}".removeprefix(": ")
+        print(f"{parser.prog}: {one_line(text)}", file=sys.stderr)
         _mute_stdout()
         return 1
     except KeyboardInterrupt as error:
