@@ -18,10 +18,12 @@ from pathlib import Path
 
 from offline.datasets.clips import Clip
 from offline.datasets.registry import known_name, person
+from offline.datasets.tables import CONTROLS
 from realtime.errors import DataError, UsageError
 from realtime.sources.common import check_fps
 
 NAME = "manifest"
+_MOST_FRAMES = 10**9
 COLUMNS = ("path", "onset", "apex", "offset", "label", "subject")
 
 
@@ -57,6 +59,9 @@ def _clip(path: Path, line: int, row: dict[str, str]) -> Clip:
     for name in ("path", "label", "subject"):
         if not (row[name] or "").strip():
             raise DataError(f"{where}: column {name} is empty")
+    for name in ("label", "subject", "dataset", "clip"):
+        if CONTROLS.search((row.get(name) or "").strip()):
+            raise DataError(f"{where}: column {name} holds a character that cannot be shown")
     subject, dataset = row["subject"].strip(), known_name((row.get("dataset") or "").strip())
     return Clip(
         path=path.parent / row["path"].strip(),
@@ -88,6 +93,6 @@ def _frame_number(text: str | None, name: str, where: str) -> int:
         number = int((text or "").strip())
     except ValueError:
         number = -1
-    if number < 0:
+    if not 0 <= number < _MOST_FRAMES:
         raise DataError(f"{where}: column {name} is '{text or ''}', not a frame number from 0 on")
     return number

@@ -16,6 +16,8 @@ from realtime.errors import DataError
 from realtime.sinks.extras import missing
 from realtime.sources.images import SUFFIXES
 
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves the cursor, turns the reading direction, begins a line or is half a character."""
 _HEADER_WITHIN = 40
 """Rows in which the line of headings is looked for."""
 _NO_FRAME = frozenset({"", "/", "\\", "-", "–", "n/a", "nan", "none"})
@@ -71,12 +73,12 @@ class Row:
 
 
 def as_text(cell: object) -> str:
-    """A cell as text: 6 and 6.0 are "6", nothing is ""."""
+    """A cell as text of one line: 6 and 6.0 are "6", nothing is ""."""
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return str(cell).strip()
+    return CONTROLS.sub(" ", str(cell)).strip()
 
 
 def find_coding(root: Path, patterns: Sequence[str], chosen: str | None = None) -> Path:
