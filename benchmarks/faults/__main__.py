@@ -145,8 +145,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if ending.how == BAD:
                     print(f"bad: {ending.kind}: {ending.name}: {ending.why}", file=sys.stderr, flush=True)
             print(f"{kind}: {len(endings)} tried so far", file=sys.stderr, flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(as_records(endings), indent=1) + "\n", encoding="utf-8")
+            if options.json:
+                text = json.dumps(as_records(endings), indent=1) + "\n"
+                options.json.write_text(text, encoding="utf-8")
     print(table(endings))
     return int(any(ending.how == BAD for ending in endings))
 
