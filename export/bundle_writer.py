@@ -91,8 +91,18 @@ def _write(out: Path, contents: Mapping[str, bytes]) -> None:
             for file, data in contents.items():
                 (folder / file).write_bytes(data)
             load_bundle(folder)
-            if out.exists():
-                out.rename(Path(scratch) / "earlier")
-            folder.rename(out)
+            _replace(out, folder, Path(scratch) / "earlier")
     except OSError as error:
         raise OutputError(f"cannot write the bundle to {out}: {error.strerror}") from error
+
+
+def _replace(out: Path, new: Path, aside: Path) -> None:
+    """Put `new` in the place of `out`, which comes back where that fails."""
+    if out.exists():
+        out.rename(aside)
+    try:
+        new.rename(out)
+    except OSError:
+        if aside.exists():
+            aside.rename(out)
+        raise

@@ -335,6 +335,16 @@ def test_export_replaces_bundles_and_nothing_else(tmp_path, monkeypatch, capsys)
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_bundle_that_cannot_take_its_place_leaves_the_earlier_one(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "bundle.json").write_text("earlier")
+    with pytest.raises(FileNotFoundError):
+        bundle_writer._replace(out, tmp_path / "missing", tmp_path / "aside")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (out / "bundle.json").read_text() == "earlier"
+
+
 def test_the_network_holds_no_trace_of_the_machine():
     data = (tiny_bundle() / NETWORK).read_bytes()
     assert b".py" not in data
