@@ -299,7 +299,8 @@ def test_a_folder_without_a_trained_model_is_refused(tmp_path):
 
 
 def test_a_network_that_differs_is_not_exported(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
+    network = (tiny_bundle() / NETWORK).read_bytes()
+    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: network)
     monkeypatch.setattr(parity, "TOLERANCE", -1.0)
     with pytest.raises(OutputError, match="torch and ONNX differ"):
         export_bundle(tiny_trained_folder(), tmp_path / "out", "x", {})
@@ -307,7 +308,8 @@ def test_a_network_that_differs_is_not_exported(tmp_path, monkeypatch):
 
 
 def test_an_svm_that_differs_is_not_exported(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
+    network = (tiny_bundle() / NETWORK).read_bytes()
+    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: network)
 
     def other(data, name):
         scorer = read_scorer(data, name)
@@ -320,7 +322,8 @@ def test_an_svm_that_differs_is_not_exported(tmp_path, monkeypatch):
 
 
 def test_export_replaces_bundles_and_nothing_else(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: (tiny_bundle() / NETWORK).read_bytes())
+    network = (tiny_bundle() / NETWORK).read_bytes()
+    monkeypatch.setattr(bundle_writer, "network_to_onnx", lambda _: network)
     out = tmp_path / "out"
     arguments = [str(tiny_trained_folder()), "--out", str(out), "--name", "again", "--command", "remake me"]
     assert export_main(arguments) == 0
