@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from realtime import child
 from realtime.bench.worker import Job
 from realtime.errors import GlimpseError
 
@@ -46,11 +44,11 @@ def run_together(jobs: Sequence[Job]) -> list[dict[str, Any]]:
 def _started(job: Job, processes: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
     job = replace(job, started_s=time.time())
     process = subprocess.Popen(
-        [sys.executable, "-m", "realtime.bench.worker"],
+        child.command("realtime.bench.worker"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()},
+        env=child.environment(),
     )
     processes.append(process)
     _tell(process, job.as_line())
@@ -90,9 +88,3 @@ def _raise(line: bytes) -> None:
     raise MeasuringFailed(
         "a process that measures died; see glimpse process for what is wrong with the stream"
     )
-
-
-def _python_path() -> str:
-    here = str(Path(__file__).resolve().parents[2])
-    before = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([here, before] if before else [here])

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import IO, Any
 
+from realtime import child
 from realtime.live.settings import LiveSettings
 from realtime.sinks.records import Record
 
@@ -72,11 +70,11 @@ class CameraProcess:
             "link": self._link,
         }
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.live.worker"],
+            child.command("realtime.live.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()},
+            env=child.environment(),
             start_new_session=True,  # a Ctrl-C on the terminal is for the supervisor
         )
         assert process.stdin is not None
@@ -144,10 +142,3 @@ def _parsed(line: bytes) -> Record | None:
 def _close(pipe: IO[bytes]) -> None:
     with suppress(OSError):
         pipe.close()
-
-
-def _python_path() -> str:
-    """Where the process finds this very package."""
-    here = str(Path(__file__).resolve().parents[2])
-    before = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([here, before] if before else [here])

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from realtime import child
 from realtime.errors import GlimpseError, OutputError
 from realtime.sinks.base import PictureSink, Watched
 from realtime.types import (
@@ -91,7 +92,8 @@ class WindowSink(PictureSink):
         self._process = context.Process(
             target=window_process.run, args=(theirs, f"glimpse: {self._title}"), daemon=True
         )
-        self._process.start()
+        with child.safe_path():
+            self._process.start()
         theirs.close()
         if not self._stands():
             self._process.kill()
