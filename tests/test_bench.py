@@ -433,7 +433,7 @@ def test_a_stream_that_is_none(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.bench.fleet.sys.executable", "/bin/false")
+    monkeypatch.setattr("realtime.child.sys.executable", "/bin/false")
     with pytest.raises(MeasuringFailed, match="died"):
         run_together([Job("a", None, 1, None, 0.0, "none", "cpu", 0.0)])
 
