@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.faults.cases import Case, Room, piped
 from benchmarks.faults.films import MUTATIONS
+from realtime.bundle import NETWORK
 
 _TINY = """\
 epochs: 1
@@ -249,7 +250,7 @@ def damaged(room: Room) -> Iterator[Case]:
         ("export", work.trained, "network.npz", lambda copy: _export(work, copy)),
         ("export", work.trained, "scorer.npz", lambda copy: _export(work, copy)),
         ("offline", work.bundle, "bundle.json", lambda copy: _scored(work, copy)),
-        ("offline", work.bundle, "network.onnx", lambda copy: _scored(work, copy)),
+        ("offline", work.bundle, NETWORK, lambda copy: _scored(work, copy)),
         ("offline", work.bundle, "scorer.npz", lambda copy: _scored(work, copy)),
         ("offline", work.streams, "stream-000.json", lambda copy: _spotted(copy)),
         ("offline", work.streams, "stream-000.mkv", lambda copy: _spotted(copy)),
