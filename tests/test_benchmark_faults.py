@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.faults import __main__ as campaign
 from benchmarks.faults import films, worker
+from benchmarks.faults.cases import Case
 from benchmarks.faults.verdict import BAD, EARLIER, LINE, RESULT, Ran, judge, table
 
 SUMMARY = b'{"type":"stream"}\n{"type":"summary"}\n'
@@ -54,6 +55,18 @@ def test_one_of_two_runs_may_have_written_what_both_write(tmp_path: Path) -> Non
 
 def test_a_closed_reader_is_told_nothing() -> None:
     assert judge("pipes", "x", Ran(141, "", 1.0), quiet_codes=(141,)).how == LINE
+
+
+def test_other_commands_are_held_to_the_same(tmp_path: Path) -> None:
+    """What they leave is held against a run without faults."""
+    clean, left = tmp_path / "clean", tmp_path / "left"
+    clean.write_text("1")
+    case = Case("x", ("report", tmp_path / "nix"), program=("offline",), equal=(clean, left), must_fail=True)
+    assert campaign._ended("kind", case).why == "the result is not that of a run without faults"
+    left.write_text("1")
+    ending = campaign._ended("kind", case)
+    assert (ending.how, ending.noise) == (LINE, False)
+    assert ending.why.startswith("glimpse-offline: no evaluation in")
 
 
 def test_mutations_are_remade_from_the_seed() -> None:
