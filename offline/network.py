@@ -191,11 +191,47 @@ class Member(nn.Module):
         return out.reshape(-1, images.shape[1], self.width)
 
 
+class UnitReadout(nn.Module):
+    """Action units straight from the flow onset→apex: a logistic regression for each side of each."""
+
+    def __init__(self, size: int) -> None:
+        """`size`: pixels that u and v are averaged down to."""
+        super().__init__()
+        self.size = size
+        self.linear = nn.Linear(2 * size * size, len(AU_NAMES) * SIDES)
+
+    def forward(self, flows: Tensor) -> Tensor:
+        """Fields (n, k, 3, S, S) → logits (n, 13, 2), left and right of the person."""
+        coarse = averaged(flows[:, 0, :2], self.size).flatten(1)
+        logits: Tensor = self.linear(coarse)
+        return logits.reshape(-1, len(AU_NAMES), SIDES)
+
+
+class Prior(nn.Module):
+    """What has learned from synthetic flow alone: a network for the classes, a readout for action units."""
+
+    def __init__(self, member: Member, readout: UnitReadout) -> None:
+        super().__init__()
+        self.member = member
+        self.readout = readout
+
+    def forward(self, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, class scores and action units, as of a `Member`; it looks at the flow onset→apex alone."""
+        first = flows[:, :1]
+        features, logits, _ = self.member(torch.zeros_like(flows), first)
+        return features, logits, self.readout(first)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes, in the order of the scores."""
+        return self.member.class_names
+
+
 class GlimpseNet(nn.Module):
     """The committee and its prior; each movement is seen as it is and mirrored left to right."""
 
     def __init__(
-        self, members: Sequence[Member], prior: Member | None, settings: NetworkSettings, own_units: bool
+        self, members: Sequence[Member], prior: Prior | None, settings: NetworkSettings, own_units: bool
     ) -> None:
         """Put fitted members together.
 
@@ -204,7 +240,7 @@ class GlimpseNet(nn.Module):
             prior: one of `settings.prior_features`, or None: then its features and scores are 0. Where
                 it knows other classes, its scores are 0 as well.
             settings: the shape of all of them.
-            own_units: whether the members have learned action units; else the prior's are taken.
+            own_units: whether the members have learned action units; they tell them where there is no prior.
         """
         super().__init__()
         self.members = nn.ModuleList(members)
@@ -244,14 +280,12 @@ class GlimpseNet(nn.Module):
         features = [item[0] for item in found]
         logits = torch.stack([item[1] for item in found]).mean(dim=0)
         units = torch.stack([item[2] for item in found]).mean(dim=0)
-        prior_logits = 0.0 * logits  # made by an operator that a bundle may hold, as are those below
+        prior_logits = torch.zeros_like(logits)
         if self.prior is None:
-            features.append(prior_logits[:, :1].expand(-1, self.settings.prior_features))
+            features.append(logits.new_zeros(logits.shape[0], self.settings.prior_features))
         else:
-            # the onset→apex flow is all that the prior has ever seen
-            own, found_logits, prior_units = self.prior(torch.zeros_like(frames), flows[:, :1])
+            own, found_logits, units = self.prior(flows)
             features.append(own)
-            units = units if self.own_units else prior_units
             prior_logits = found_logits if self.scored_by_prior else prior_logits
         return torch.cat(features, dim=1), torch.stack([logits, prior_logits], dim=1), units
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from offline.network import GlimpseNet, Member
+from offline.network import GlimpseNet, Member, Prior, UnitReadout
 from offline.prior import prior_shape
 from offline.results import open_folder
 from offline.settings import read_settings
@@ -33,7 +33,7 @@ from realtime.plain_arrays import read_arrays
 from realtime.scorer_file import read_scorer, scorer_bytes
 from realtime.sinks.files import write_together
 
-SCHEMA = "glimpse-trained/3"
+SCHEMA = "glimpse-trained/4"
 MODEL = "model.json"
 WEIGHTS = "network.npz"
 _MOST_WEIGHTS, _MOST_BYTES = 10_000, 256_000_000
@@ -111,7 +111,8 @@ def _empty_network(description: Mapping[str, Any], settings: TrainingSettings) -
     members = [Member(classes, shape.member_features, shape) for _ in range(shape.members)]
     if description["prior_classes"] is not None:
         prior_classes = tuple(description["prior_classes"])
-        prior = Member(prior_classes, shape.prior_features, prior_shape(shape, settings.prior))
+        member = Member(prior_classes, shape.prior_features, prior_shape(shape, settings.prior))
+        prior = Prior(member, UnitReadout(shape.flow_size))
     return GlimpseNet(members, prior, shape, bool(description["own_action_units"]))
 
 

@@ -11,9 +11,17 @@ import torch
 from tiny_model import SETTINGS, tiny_model, tiny_samples
 
 from offline.augment import Augmenter, AugmentSettings
-from offline.member_training import class_weights, expanded_loss, fit_member, unit_loss
-from offline.network import GlimpseNet, Member, NetworkSettings, averaged, mirrored_flows
-from offline.prior import prior_shape
+from offline.member_training import class_weights, expanded_loss, fit_member, training_flows, unit_loss
+from offline.network import (
+    GlimpseNet,
+    Member,
+    NetworkSettings,
+    Prior,
+    UnitReadout,
+    averaged,
+    mirrored_flows,
+)
+from offline.prior import fit_readout, prior_shape
 from offline.samples import (
     FOUR_CLASSES,
     MEGC_CLASSES,
@@ -28,6 +36,7 @@ from offline.timing import REST, timed_parts
 from offline.training import network_output, predict, svm_views, train
 from offline.training_settings import PriorSettings
 from realtime.errors import ConfigError, DataError, UsageError
+from realtime.features.spec import AU_NAMES
 
 NO_CHANGE = AugmentSettings(**{field.name: 0.0 for field in dataclasses.fields(AugmentSettings)})
 
@@ -45,7 +54,7 @@ def network(settings: NetworkSettings = SHAPE, prior: bool = True) -> GlimpseNet
     torch.manual_seed(1)
     members = [Member(FOUR_CLASSES, settings.member_features, settings) for _ in range(settings.members)]
     shape = prior_shape(settings, PriorSettings())
-    own = Member(FOUR_CLASSES, settings.prior_features, shape) if prior else None
+    own = Prior(Member(FOUR_CLASSES, settings.prior_features, shape), UnitReadout(14)) if prior else None
     return GlimpseNet(members, own, settings, own_units=True).eval()
 
 
@@ -293,3 +302,21 @@ def test_unknown_protocol_is_refused():
     assert protocol_classes("megc-3") == ("negative", "positive", "surprise")
     with pytest.raises(UsageError, match="four"):
         protocol_classes("five")
+
+
+def test_the_readout_tells_action_units_and_their_sides_apart():
+    drawn = direct_samples(300, 3, ("happiness", "surprise"), 40)
+    readout = fit_readout(drawn, 14)
+    unseen = direct_samples(80, 4, ("happiness", "surprise"), 20)
+    flows = training_flows(unseen, 14)
+    with torch.no_grad():
+        logits = readout(flows).numpy()
+        mirrored = readout(mirrored_flows(flows)).numpy()
+    moved = unseen.action_units > 0
+    for name in ("AU2", "AU12"):
+        unit = AU_NAMES.index(name)
+        there, absent = logits[:, unit][moved[:, unit]], logits[:, unit][~moved[:, unit]]
+        assert (there > 0).mean() > 0.8
+        assert (absent < 0).mean() > 0.9
+        turned = mirrored[:, unit, ::-1][moved[:, unit]]
+        assert (turned > 0).mean() > 0.8
