@@ -216,7 +216,7 @@ class Prior(nn.Module):
         self.readout = readout
 
     def forward(self, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, class scores and action units, as of a `Member`; it looks at the flow onset→apex alone."""
+        """Features, class scores and action units, as of a `Member`; it sees the flow onset→apex alone."""
         first = flows[:, :1]
         features, logits, _ = self.member(torch.zeros_like(flows), first)
         return features, logits, self.readout(first)
@@ -280,9 +280,9 @@ class GlimpseNet(nn.Module):
         features = [item[0] for item in found]
         logits = torch.stack([item[1] for item in found]).mean(dim=0)
         units = torch.stack([item[2] for item in found]).mean(dim=0)
-        prior_logits = torch.zeros_like(logits)
+        prior_logits = 0.0 * logits  # made by an operator that a bundle may hold, as are those below
         if self.prior is None:
-            features.append(logits.new_zeros(logits.shape[0], self.settings.prior_features))
+            features.append(prior_logits[:, :1].expand(-1, self.settings.prior_features))
         else:
             own, found_logits, units = self.prior(flows)
             features.append(own)
