@@ -29,6 +29,7 @@ from offline.progress import FoldProgress
 from offline.samples import SampleSet
 from offline.timing import part, timed_parts
 from offline.versions import all_versions
+from realtime.child import safe_path
 from realtime.errors import DataError, UsageError
 from realtime.types import F64, Explanation, readonly
 
@@ -170,7 +171,7 @@ def _groups(samples: SampleSet, groups: int | None) -> list[tuple[str, ...]]:
 def _workers(samples: SampleSet, jobs: int, scheduler: str | None, folds: int) -> Iterator[Callable[[], int]]:
     """Let joblib use processes or the cluster; yields how many folds run side by side."""
     if scheduler is None or not folds:
-        with parallel_config(backend="loky", n_jobs=jobs):
+        with safe_path(), parallel_config(backend="loky", n_jobs=jobs):
             yield lambda: jobs
     else:
         with cluster(scheduler, [samples]) as workers:

@@ -16,6 +16,7 @@ from offline.planting.track import track_face
 from offline.planting.trial import Trial, run_trial
 from offline.results import RESULTS, open_folder
 from offline.synthesis.video import CODECS, write_labelled_video
+from realtime.child import safe_path
 from realtime.config import PipelineConfig, load_config
 from realtime.errors import UsageError
 from realtime.sinks.files import refuse_inputs, write_together
@@ -66,10 +67,11 @@ def run(args: argparse.Namespace) -> int:
     from joblib import Parallel, delayed
 
     config = load_config(args.config) if args.config else None
-    trials = Parallel(n_jobs=args.jobs)(
-        delayed(_run)(spec, args.fps, replace(plan, seed=plan.seed + 1000 * number), args.rounds, config)
-        for number, spec in enumerate(args.source)
-    )
+    with safe_path():
+        trials = Parallel(n_jobs=args.jobs)(
+            delayed(_run)(spec, args.fps, replace(plan, seed=plan.seed + 1000 * number), args.rounds, config)
+            for number, spec in enumerate(args.source)
+        )
     figures = summarize(trials)
     print(table(figures))
     if not any(trial.outcomes for trial in trials):

@@ -14,6 +14,7 @@ from offline.results import RESULTS, open_folder
 from offline.spot_curve import curve_picture, thresholds_around
 from offline.spot_streams import Case, StreamResult, dataset_cases, run_case
 from offline.spotting import curve, evaluate
+from realtime.child import safe_path
 from realtime.config import PipelineConfig, load_config
 from realtime.errors import DataError, UsageError
 from realtime.sinks.files import write_together
@@ -52,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
     thresholds = thresholds_around(config.spotter) if args.out else ()
     if args.out:
         open_folder(args.out)  # refused now, not after hours of work
-    results = Parallel(n_jobs=args.jobs)(
-        delayed(_run)(case, args.model, config, thresholds) for case in cases
-    )
+    with safe_path():
+        results = Parallel(n_jobs=args.jobs)(
+            delayed(_run)(case, args.model, config, thresholds) for case in cases
+        )
     classes = _classes(args.model)
     by_rate: dict[float, list[StreamResult]] = defaultdict(list)
     for result in results:

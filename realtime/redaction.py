@@ -21,10 +21,11 @@ _OTHER = (
     r"(?:[?&](?:[^=&;#]*=)?|[;#][^=&;#]*=))([^&;#]*)"
 )
 """All other parameters are hidden too, unless they are known to be harmless or a small number."""
-_URL = re.compile(rf"{_SCHEME}[^\s\"'<>]*")
+_URL = re.compile(r":/+[^\s\"'<>]*")
+"""From behind the scheme on: to look for its beginning takes long in a word of many letters."""
 _LEAST_OTHER = 8
 """Characters from which on such a value is hidden wherever it stands; shorter ones are words of any text."""
-_USER_INFO = re.compile(rf"({_SCHEME})([^\s\"'<>]*)@")
+_USER_INFO = re.compile(r"(:/+)([^\s\"'<>]*)@")
 _QUERY = re.compile(_TELLING + r"([^&;\s\"'<>#]*)", re.IGNORECASE)
 _WHOLE_USER_INFO = re.compile(rf"\A({_SCHEME}|(?://)?(?=[^/@]*:))(.*)@", re.DOTALL)
 _WHOLE_QUERY = re.compile(_TELLING + r"([^&;#]*)", re.IGNORECASE)

@@ -55,3 +55,25 @@ def test_a_window_among_somebodys_files(folder: Path) -> None:
     assert process.exitcode == 0
     assert not (folder / "ran").exists()
     assert "PYTHONSAFEPATH" not in os.environ
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no such switch")
+def test_folds_among_somebodys_files(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    program = tmp_path_factory.mktemp("elsewhere") / "program.py"
+    program.write_text(
+        "import os\n"
+        "from joblib import Parallel, delayed\n"
+        "from offline.loso import _workers\n"
+        "with _workers(None, 2, None, 1):\n"
+        "    Parallel()(delayed(os.getpid)() for _ in range(2))\n"
+    )
+    root = str(Path(__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "ran").exists()

@@ -17,6 +17,7 @@ from conftest import Clip
 from live_servers import PATIENCE_S, REQUIRED, until
 
 from realtime import types
+from realtime.errors import OutputError
 from realtime.sinks.files import OutputFile, private_file
 from realtime.sources.feed import Shot
 from realtime.types import AlignedFace, Face, Frame, HeadPose, KeyFrameEvidence
@@ -263,3 +264,10 @@ def write_face(path: Path, kind: str, partial: Path) -> None:
 def test_a_private_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         private_file(tmp_path / "none" / "x")
+
+
+def test_a_face_goes_into_no_pipe_and_no_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.html")
+    for path in (tmp_path / "pipe.html", Path(os.devnull)):
+        with pytest.raises(OutputError, match="is no file"):
+            OutputFile(path, private=True)

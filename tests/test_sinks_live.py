@@ -156,6 +156,14 @@ def test_a_film_named_by_mistake_stays_whole(tmp_path: Path) -> None:
     assert path.stat().st_size == 1008
 
 
+def test_settings_named_by_mistake_stay_whole(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"cameras": {"door": "0"}}')
+    with pytest.raises(OutputError, match="holds something else"):
+        LiveJsonLines(FileSettings(str(path))).open()
+    assert path.read_text() == '{"cameras": {"door": "0"}}'
+
+
 def test_a_file_that_cannot_roll_over_takes_no_line_twice(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     (tmp_path / "events.jsonl.1").mkdir()

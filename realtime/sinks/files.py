@@ -128,7 +128,7 @@ class OutputFile:
     ) -> None:
         """Open `path`, "-" being standard output (`stdout` in its place, if given).
 
-        A `private` file can be read and written by its owner alone.
+        A `private` file can be read and written by its owner alone; it cannot be a device or a pipe.
 
         Raises `OutputError` where it cannot be written.
         """
@@ -153,6 +153,8 @@ class OutputFile:
             raise OutputError(f"{self.name}: its folder does not exist")
         self._path = path
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            if self._private:  # whoever made it may read it
+                raise OutputError(f"{self.name}: is no file, and nobody else may read what is written there")
             self._file = path.open("wb")
             return
         if path.exists() and not os.access(path, os.W_OK):

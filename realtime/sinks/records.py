@@ -24,6 +24,8 @@ from realtime.types import (
 SCHEMA = "glimpse/1"
 
 Record = dict[str, Any]
+RECORD_BEGINS = b'{"type":'
+"""How every line of them begins."""
 
 
 def stream_record(info: StreamInfo, model: ModelInfo | None) -> Record:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from realtime.errors import ConfigError, OutputError
 from realtime.sinks.files import STDOUT, output_errors
-from realtime.sinks.records import Record, to_line
+from realtime.sinks.records import RECORD_BEGINS, Record, to_line
 
 EVENT_TYPES = ("micro_expression", "macro_expression")
 
@@ -111,8 +111,8 @@ class RollingFile:
             self._fd = None
 
     def _refuse_foreign(self, fd: int) -> None:
-        """A film that is named by mistake must not be cut at what looks like its last line."""
-        begins = self._header or b"{"
+        """A film or JSON that is named by mistake must not be cut at what looks like its last line."""
+        begins = self._header or RECORD_BEGINS
         found = os.read(fd, len(begins))
         if not begins.startswith(found):
             self.close()

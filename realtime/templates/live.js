@@ -67,7 +67,7 @@ function hear(message) {
 function event(message) {
   if (message.type === "pictures") {
     events.picture(message);
-  } else if (!events.has(message.number)) {
+  } else if (!events.has(message.record)) {
     events.add(message);
     at("none").hidden = true;
     if (message.fresh) announce(said(message.record));

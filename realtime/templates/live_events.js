@@ -28,14 +28,15 @@ export class Events {
     this.items = new Map();
   }
 
-  has(number) {
-    return this.items.has(number);
+  // Numbers begin anew with another run on the same address; ids do not.
+  has({id}) {
+    return this.items.has(id);
   }
 
   add(said) {
     const item = this.#item(said.number, said.record);
     if (said.fresh) item.classList.add("fresh");
-    this.items.set(said.number, item);
+    this.items.set(said.record.id, item);
     this.list.prepend(item);
     if (said.pictures.length) this.picture(said);
     while (this.items.size > MOST) {
@@ -45,8 +46,8 @@ export class Events {
     }
   }
 
-  picture({number, record, pictures}) {
-    const item = this.items.get(number);
+  picture({record, pictures}) {
+    const item = this.items.get(record.id);
     if (!item || item.querySelector(".shots")) return;
     const shots = make("div", undefined, "shots");
     for (const [name, caption] of SHOTS) {
