@@ -102,7 +102,7 @@ def _replace(out: Path, new: Path, aside: Path) -> None:
         out.rename(aside)
     try:
         new.rename(out)
-    except OSError:
+    except BaseException:  # Ctrl-C too: what was put aside goes with the scratch folder
         if aside.exists():
             aside.rename(out)
         raise
