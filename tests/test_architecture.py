@@ -27,6 +27,7 @@ NETWORK_MODULES = {
         "augment",
         "member_training",
         "network",
+        "prior",
         "trained_model",
         "training",
         "methods._fitting",

@@ -346,8 +346,8 @@ def test_odd_requests_do_not_get_past_the_token(guarded: Server, request_: bytes
 
 
 def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_HEAD_S", 0.2)
-    monkeypatch.setattr(guarding, "_BODY_S", 0.2)
+    monkeypatch.setattr(serving, "_HEAD_S", 1.0)
+    monkeypatch.setattr(guarding, "_BODY_S", 1.0)
     with served() as server:
         assert raw(server, b"") == b""
         assert raw(server, b"GET / HTTP/1.1\r\nHost:") == b""
@@ -357,7 +357,7 @@ def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
         assert b" 413 " in raw(server, head + b"{")[:40]
         with socket_of(server, origin="http://127.0.0.1:{port}") as talk:
             with pytest.raises(TimeoutError):
-                talk.recv(0.5)
+                talk.recv(1.5)
             talk.send("still here")
             assert talk.recv(PATIENCE_S) == "still here"
 
