@@ -53,6 +53,10 @@ agreed to it, nor to decide about anyone.
 """
 
 
+_TITLES = {"uf1": "UF1", "uar": "UAR", "overall_accuracy": "accuracy", "weighted_f1": "weighted F1"}
+"""Figures by their names in a results file."""
+
+
 def model_card(description: Mapping[str, Any]) -> str:
     """The card of a bundle from what its bundle.json says."""
     return "\n".join(
@@ -135,5 +139,7 @@ def _evaluation(result: Mapping[str, Any]) -> str:
     return (
         _figure(f"{how}{what}, {data['subjects']} subjects", result)
         + "; 95 % bootstrap interval over subjects: "
-        + "; ".join(f"{name.upper()} {low:.3f}..{high:.3f}" for name, (low, high) in interval.items())
+        + "; ".join(
+            f"{_TITLES.get(name, name)} {low:.3f}..{high:.3f}" for name, (low, high) in interval.items()
+        )
     )

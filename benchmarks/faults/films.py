@@ -64,14 +64,14 @@ Mutation = Callable[[bytes, np.random.Generator], bytes]
 
 def truncated(data: bytes, rng: np.random.Generator) -> bytes:
     """Only the beginning, every second time not even the whole header."""
-    most = len(data) if rng.random() < 0.5 else HEADER_BYTES
+    most = len(data) if rng.random() < 0.5 else min(HEADER_BYTES, len(data))
     return data[: int(rng.integers(1, most))]
 
 
 def flipped(data: bytes, rng: np.random.Generator) -> bytes:
     """Some bits the other way round, every second time in the header alone."""
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    most = len(bits) if rng.random() < 0.5 else 8 * HEADER_BYTES
+    most = len(bits) if rng.random() < 0.5 else min(8 * HEADER_BYTES, len(bits))
     count = int(2 ** rng.uniform(0.0, 8.0))
     bits[rng.integers(0, most, count)] ^= 1
     return np.packbits(bits).tobytes()
