@@ -102,13 +102,16 @@ def read_card(bundle: Bundle) -> str:
 
 
 def find_bundle(model: str | os.PathLike[str]) -> Path:
-    """Folder of a bundle given as a path or as the name of a shipped one. Raises BundleError."""
+    """Folder of a bundle given as the name of a shipped one or as a path. Raises BundleError.
+
+    A folder of such a name among somebody's films takes no shipped one's place; `./name` asks for it.
+    """
+    shipped = shipped_bundles()
+    if isinstance(model, str) and model in shipped:
+        return shipped[model]
     path = Path(model)
     if os.path.isdir(path):  # unlike Path.is_dir, never raises
         return path
-    shipped = shipped_bundles()
-    if str(model) in shipped:
-        return shipped[str(model)]
     names = ", ".join(shipped) or "none"
     raise BundleError(f"no model bundle {str(model)!r}: give a bundle folder or a shipped name ({names})")
 

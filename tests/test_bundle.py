@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 from dataclasses import replace
 
 import numpy as np
@@ -192,6 +193,14 @@ def test_a_flipped_byte_never_gets_past_the_reader_as_another_error(place, mask)
 def test_a_broken_network_is_refused(bundle, describe):
     replace_file(bundle, describe, NETWORK, b"no network")
     one_line_refusal(bundle, "it is no ONNX file")
+
+
+def test_a_folder_of_the_same_name_takes_no_shipped_bundles_place(tmp_path, monkeypatch):
+    (tmp_path / "default").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_bundle("default") == shipped_bundles()["default"]
+    assert os.path.samefile(find_bundle("./default"), tmp_path / "default")
+    assert find_bundle(Path("default")) == Path("default")
 
 
 def test_unknown_names_list_the_shipped_bundles():
