@@ -11,8 +11,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
