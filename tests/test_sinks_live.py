@@ -156,6 +156,18 @@ def test_a_film_named_by_mistake_stays_whole(tmp_path: Path) -> None:
     assert path.stat().st_size == 1008
 
 
+def test_a_file_that_another_run_writes_is_refused(tmp_path: Path) -> None:
+    first, second = (LiveJsonLines(FileSettings(str(tmp_path / "events.jsonl"))) for _ in range(2))
+    first.open()
+    with pytest.raises(OutputError, match="another run is writing it"):
+        second.open()
+    first.write(event(1))
+    first.close()
+    second.write(event(2))
+    second.close()
+    assert len((tmp_path / "events.jsonl").read_bytes().splitlines()) == 2
+
+
 def test_settings_named_by_mistake_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text('{"cameras": {"door": "0"}}')

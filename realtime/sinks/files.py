@@ -76,12 +76,7 @@ def claimed(path: Path, name: str, *, private: bool = False) -> BinaryIO:
     file = _private_claim(path, name) if private else _open_claim(path, name)
     try:
         if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"{name}: another run is writing it") from None
-            except OSError:
-                pass  # some network file systems have no locks
+            lock(file.fileno(), name)
             if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 raise OutputError(f"{name}: another run has just written it")
         file.truncate(0)
@@ -89,6 +84,20 @@ def claimed(path: Path, name: str, *, private: bool = False) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def lock(descriptor: int, name: str) -> None:
+    """Keep an open file for this run alone until it is closed, where there are locks.
+
+    Raises `OutputError` where another run, which still goes on, has it.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(f"{name}: another run is writing it") from None
+        except OSError:
+            pass  # some network file systems have none
 
 
 def _open_claim(path: Path, name: str) -> BinaryIO:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.errors import ConfigError, OutputError
-from realtime.sinks.files import STDOUT, output_errors
+from realtime.sinks.files import STDOUT, lock, output_errors
 from realtime.sinks.records import RECORD_BEGINS, Record, to_line
 
 EVENT_TYPES = ("micro_expression", "macro_expression")
@@ -82,14 +82,20 @@ class RollingFile:
         self._fd: int | None = None
 
     def open(self) -> None:
-        """Open or create the file. Raises `OutputError`, also for a file that is not of this kind."""
+        """Open or create the file. Raises `OutputError`, also for one that is not of this kind, or that
+        another run writes."""
         with output_errors(self._settings.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
             self._fd = os.open(self._path, flags, 0o644)
             self._lines = _Lines(self._fd)
             status = os.fstat(self._fd)
             if stat.S_ISREG(status.st_mode):
-                self._refuse_foreign(self._fd)
+                try:
+                    lock(self._fd, self._settings.path)
+                    self._refuse_foreign(self._fd)
+                except OutputError:
+                    self.close()
+                    raise
                 self._mend(self._fd, status.st_size)
                 if self._header and os.fstat(self._fd).st_size == 0:
                     self._lines.write(self._header)
@@ -115,7 +121,6 @@ class RollingFile:
         begins = self._header or RECORD_BEGINS
         found = os.read(fd, len(begins))
         if not begins.startswith(found):
-            self.close()
             raise OutputError(f"{self._settings.path} exists and holds something else: name another file")
 
     @staticmethod
