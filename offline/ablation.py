@@ -61,12 +61,19 @@ def ablate(
         unseen: sets to predict by name, with the classes of `samples` or those these can be mapped to.
     """
     networks: dict[tuple[bool, ...], FittedNetworks] = {}
+    pictured = np.flatnonzero(samples.frame_rows >= 0)
     for name, blocks in wanted_variants(settings).items():
         branches = tuple(block in blocks for block in CNN_BLOCKS)
-        key = branches if any(branches) else (False, True)
-        if key not in networks:
-            networks[key] = fit_networks(samples, _with_branches(settings, *key))
-        model = fit_blocks(networks[key], _with_branches(settings, *key), blocks)
+        frames, flows = branches if any(branches) else (False, True)
+        blind = set(blocks) <= OF_PICTURES  # of samples without pictures it can learn nothing
+        if blind and not len(pictured):
+            yield Variant(name, blocks, {})
+            continue
+        varied = _with_branches(settings, frames, flows)
+        if (frames, flows, blind) not in networks:
+            known = samples.subset(pictured) if blind else samples
+            networks[frames, flows, blind] = fit_networks(known, varied)
+        model = fit_blocks(networks[frames, flows, blind], varied, blocks)
         found = {view: _predicted(name, model, part) for view, part in unseen.items() if _sees(blocks, part)}
         yield Variant(name, blocks, found)
 
