@@ -81,7 +81,6 @@ def run(args: argparse.Namespace) -> int:
     if args.device and not args.bundle:
         raise UsageError("--device goes with --bundle")
     choice = sample_choice(args)
-    open_folder(args.out)  # refused now, not after hours of work
     collected, results, probabilities, explanations = (
         _score_bundle(args, choice) if args.bundle else _leave_out(args, choice)
     )
@@ -129,6 +128,7 @@ def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
     from realtime.recognition import Recognizer
 
     recognizer = Recognizer(load_bundle(args.bundle), args.device or "cpu")
+    open_folder(args.out)  # refused now, not after hours of work
     seed = args.seed or 0
     collected = collect_samples(choice, seed)
     samples = collected.samples
@@ -150,6 +150,7 @@ def _score_bundle(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
 def _leave_out(args: argparse.Namespace, choice: SampleChoice) -> Evaluated:
     settings = read_yaml(str(args.config)) if args.config else None
     method = make_method(args.method or DEFAULT_METHOD, settings, str(args.config))
+    open_folder(args.out)  # refused now, not after hours of work
     seed = args.seed if args.seed is not None else getattr(method.settings, "seed", 0)
     collected = collect_samples(choice, seed)
     samples = collected.samples

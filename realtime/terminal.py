@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from realtime.errors import GlimpseError, UsageError
 
@@ -23,6 +23,13 @@ _LONGEST_LINE = 2000
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are `UsageError`s of one line."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As of the base class, but what a command does not know is refused with that command's name."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")

@@ -155,6 +155,13 @@ def test_many_files_are_held_against_their_outputs_at_once(
 # --- commands that make no sense
 
 
+@pytest.mark.parametrize("command", ["process", "live"])
+def test_an_option_that_is_unknown_names_its_command(glimpse: Glimpse, command: str) -> None:
+    outcome = glimpse(command, "film.avi", "--reprot=r.html")
+    assert outcome.code == 2
+    assert f"unrecognized arguments: --reprot=r.html (see glimpse {command} --help)" in outcome.err
+
+
 def test_an_input_is_not_written_over_while_an_output_is_made(
     glimpse: Glimpse, tmp_path: Path, wall: Path
 ) -> None:

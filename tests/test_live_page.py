@@ -560,7 +560,7 @@ def _pauses(browser: Any) -> None:
     button.click()
     eventually(lambda: button.get_attribute("aria-pressed") == "true", "the pause")
     before = picture_of(browser, "curves")
-    eventually(lambda: re.search(r"[1-9]\d* events wait", text_of(browser, "link")), "an event that waits")
+    eventually(lambda: re.search(r"[1-9]\d* events? waits?", text_of(browser, "link")), "an event that waits")
     assert picture_of(browser, "curves") == before
     button.click()
     eventually(lambda: picture_of(browser, "curves") != before, "the page to go on")

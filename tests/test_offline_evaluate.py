@@ -152,6 +152,13 @@ def test_evaluations_that_cannot_be_are_one_line(tmp_path, monkeypatch, options,
     assert not list(tmp_path.rglob("*.json"))
 
 
+@pytest.mark.parametrize("options", [["--method", "svm"], ["--bundle", "none-such"]])
+def test_a_mistyped_name_leaves_no_folder(tmp_path, options):
+    out = tmp_path / "loso"
+    assert cli.main(["evaluate", "--synthetic", "16", *options, "--out", str(out)]) in (1, 2)
+    assert not out.exists()
+
+
 def test_flow_grid_needs_no_torch(tmp_path):
     code = (
         "import sys\n"

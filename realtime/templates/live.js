@@ -58,7 +58,8 @@ function hear(message) {
     moment = message;
   } else if (paused) {
     held.push(message);
-    link(`paused; the cameras run on – ${held.filter(({type}) => type === "event").length} events wait`);
+    const waiting = held.filter(({type}) => type === "event").length;
+    link(`paused; the cameras run on – ${waiting} ${waiting === 1 ? "event waits" : "events wait"}`);
   } else {
     event(message);
   }
