@@ -35,8 +35,8 @@ from offline.sample_options import (
 from offline.samples import SampleSet, mapped_probabilities
 from offline.versions import library_versions
 from realtime.config import read_yaml
+from realtime.devices import DEVICES
 from realtime.errors import UsageError
-from realtime.inference import DEVICES
 from realtime.types import F64, Explanation
 
 DEFAULT_METHOD = "hybrid"

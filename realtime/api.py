@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from realtime.bundle import load_bundle
 from realtime.config import PipelineConfig
-from realtime.inference import Device
+from realtime.devices import Device
 from realtime.pipeline import Pipeline
 from realtime.process import events
 from realtime.recognition import RecognitionConfig, Recognizer

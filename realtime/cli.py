@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from realtime import __version__, terminal
 from realtime.bench import command as bench_command
+from realtime.devices import DEVICES
 from realtime.errors import GlimpseError
-from realtime.inference import DEVICES
 from realtime.live import command as live_command
 from realtime.process_outputs import check_outputs, make_folders, make_outputs, make_window
 from realtime.route_options import add_route_options, with_options

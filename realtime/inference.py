@@ -7,17 +7,14 @@ import io
 import logging
 import os
 from importlib import metadata
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
+from realtime.devices import DEVICES, Device
 from realtime.errors import BundleError, DeviceError
 from realtime.network_file import OUTPUTS
 from realtime.types import F32
-
-Device = Literal["auto", "cpu", "cuda", "tensorrt"]
-DEVICES: tuple[Device, ...] = get_args(Device)
-"""What may be asked for."""
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"

@@ -9,11 +9,12 @@ from types import MappingProxyType
 import numpy as np
 
 from realtime.bundle import Bundle
+from realtime.devices import Device
 from realtime.errors import BundleError, ConfigError, DeviceError
 from realtime.explain import explain
 from realtime.features.extract import handcrafted, network_input
 from realtime.features.spec import AU_NAMES, BLOCKS, FACE_SIZE
-from realtime.inference import CnnSession, Device
+from realtime.inference import CnnSession
 from realtime.types import F64, Explanation, KeyFrameEvidence, Recognition, Side
 
 PRESENT = 0.5

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from realtime import terminal
+from realtime.devices import DEVICES
 from realtime.errors import OutputError, SourceError, UsageError
-from realtime.inference import DEVICES
 
 WARM_UP_S = 1.0
 """Stream time at the beginning of each run that is shown apart."""

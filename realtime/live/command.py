@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from realtime import terminal
+from realtime.devices import DEVICES
 from realtime.errors import ConfigError, UsageError
-from realtime.inference import DEVICES
 from realtime.live.window import INSTEAD
 from realtime.route_options import add_route_options, with_options
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from realtime.config import PipelineConfig, build, read_yaml
+from realtime.devices import DEVICES
 from realtime.errors import ConfigError, SourceError
-from realtime.inference import DEVICES
 from realtime.redaction import Redactor, secrets_of, shown_url
 from realtime.sinks.lsl import LslSettings
 from realtime.sinks.mqtt import MqttSettings
