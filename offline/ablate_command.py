@@ -17,7 +17,7 @@ from offline.samples import PROTOCOLS, SampleSet
 from offline.train_command import settings_from, unseen_views
 from offline.versions import library_versions
 from realtime.errors import UsageError
-from realtime.sinks.files import OutputFile
+from realtime.sinks.files import write_together
 
 if TYPE_CHECKING:
     from offline.ablation import Variant
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         "variants": found,
         "versions": library_versions(),
     }
-    _write(args.out / ABLATION, about)
+    write_together({args.out / ABLATION: (json.dumps(about, indent=2) + "\n").encode()})
     print(f"wrote {args.out / ABLATION}")
     return 0
 
@@ -115,12 +115,3 @@ def _table(found: Mapping[str, Mapping[str, Any]], views: tuple[str, ...]) -> st
             cells.append(f"{text:>26}")
         lines.append(f"{name:<20}" + "".join(cells))
     return "\n".join(lines)
-
-
-def _write(path: Path, about: Mapping[str, Any]) -> None:
-    file = OutputFile(path)
-    try:
-        file.write((json.dumps(about, indent=2) + "\n").encode())
-        file.commit()
-    finally:
-        file.abandon()

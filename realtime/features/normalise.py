@@ -11,9 +11,9 @@ from realtime.features.strain import optical_strain
 from realtime.types import F32
 
 _STILL = 1e-4
+"""A map whose RMS is below this (percent of the eye distance) is rounding noise: it becomes zeros."""
 _MOST = 1e9
 """Beyond what any flow can be, and still far from where squares overflow."""
-"""A map whose RMS is below this (percent of the eye distance) is rounding noise: it becomes zeros."""
 
 
 def normalise_flow(flow: NDArray[Any]) -> F32:

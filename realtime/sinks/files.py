@@ -53,7 +53,8 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write files that belong together: none takes its name before all are on the disk, the last one last.
 
-    Raises `OutputError`; then nothing has changed.
+    Raises `OutputError`; then nothing has changed, but where a file that was written could not take its name:
+    those before it have taken theirs.
     """
     files: list[OutputFile] = []
     try:
