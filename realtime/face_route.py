@@ -82,7 +82,7 @@ class FaceRoute:
         events: tuple[FacialEvent, ...] = ()
         if motion is not None:
             self._motion = motion
-            movements = self._spotter.push(motion)
+            movements = self._spotter.push(motion, frame.time_s)
             if self._tentative is not None and self._spotter.way_out is not None:
                 self._tentative.announce(self._spotter.way_out)
             events = self._events(movements)

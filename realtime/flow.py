@@ -14,7 +14,7 @@ import numpy as np
 from realtime.errors import ConfigError
 from realtime.faces.alignment import RELIEF_SIZE, step_px, warp
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y, LIDS, REGIONS, Region, unit_grid
-from realtime.grid_flow import Look, grid_flow
+from realtime.grid_flow import FirstLook, Look, first_look, second_look
 from realtime.types import F32, F64, U8, AlignedFace, Motion, readonly
 
 GRID = RELIEF_SIZE
@@ -31,7 +31,8 @@ class FlowConfig:
     lag_s: float = 0.133
     """Age of the reference frame, s."""
     step_s: float = 0.008
-    """Frames closer together than this are averaged, and share one flow, s: 200 a second give 100 flows."""
+    """Frames closer together than this are averaged, and share one flow, s: 200 a second give 100 flows.
+    It is begun with the last of them and finished with the next frame: none bears all of its cost."""
 
     def __post_init__(self) -> None:
         if not 32 <= self.size_px <= 512:
@@ -42,9 +43,36 @@ class FlowConfig:
             raise ConfigError(f"flow.step_s must lie in 0..0.02, not {self.step_s}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Begun:
+    """A flow after its first look, and what is known of its frame."""
+
+    looked: FirstLook
+    face: AlignedFace
+    time_s: float
+    lag_s: float
+    delay_s: float
+    brightness: tuple[float, float]
+
+    def motion(self) -> Motion:
+        u, v = _in_percent(second_look(self.looked, GRID, _FINE), len(self.looked.before))
+        return motion_from_grid(
+            u,
+            v,
+            self.face.relief,
+            index=self.face.index,
+            time_s=self.time_s,
+            lag_s=self.lag_s,
+            brightness=self.brightness,
+            aperture=self.face.aperture,
+            delay_s=self.delay_s,
+        )
+
+
 class FlowMeter:
     """`push(face)` gives the motion since the reference frame, or None where it is not measured: until there
-    is a reference, and in a fast stream less than `step_s` after the last measurement.
+    is a reference, and in a fast stream less than `step_s` after the last measurement. There it is of the
+    frame before: each of two frames bears half of a flow. What is begun when a stream ends is left.
 
     Both frames are warped with the transform of the newer one, so the landmarks' jitter cancels. Where
     the canonical face has fewer pixels than the picture, the picture is averaged over that step first: all
@@ -65,6 +93,7 @@ class FlowMeter:
         self._step_px = 0
         self._start_s: float | None = None
         self._last_s: float | None = None
+        self._begun: _Begun | None = None
 
     def push(self, face: AlignedFace) -> Motion | None:
         """Motion up to `face`."""
@@ -77,9 +106,16 @@ class FlowMeter:
             self._start_s = face.time_s
         time_s = face.time_s
         face = replace(face, time_s=round(time_s - self._start_s, 6))
+        close = bool(self._faces) and face.time_s - self._faces[-1].time_s < self.config.step_s - 1e-6
         self._faces.append(face)
-        if self._last_s is not None and face.time_s - self._last_s < self.config.step_s - 1e-6:
-            return None
+        pending, self._begun = self._begun, None
+        if self._last_s is None or face.time_s - self._last_s >= self.config.step_s - 1e-6:
+            self._begun = self._begin(face, time_s)
+        if pending is None and not close:  # frames far apart have the time for all of it
+            pending, self._begun = self._begun, None
+        return pending.motion() if pending is not None else None
+
+    def _begin(self, face: AlignedFace, time_s: float) -> _Begun | None:
         since_s = face.time_s - max(self.config.step_s - 1e-6, 0.0)
         recent = [f for f in self._faces if f.time_s >= since_s]
         spread_s = face.time_s - recent[0].time_s
@@ -88,17 +124,13 @@ class FlowMeter:
             return None
         self._last_s = face.time_s
         now, before = self._mean(recent, face), self._mean(reference, face)
-        u, v = face_flow(before, now)
-        return motion_from_grid(
-            u,
-            v,
-            face.relief,
-            index=face.index,
-            time_s=time_s,
+        return _Begun(
+            first_look(before, now, _COARSE),
+            face,
+            time_s,
             lag_s=_mean_time(recent) - _mean_time(reference),
-            brightness=(cv2.mean(now)[0], cv2.mean(before)[0]),
-            aperture=face.aperture,
             delay_s=face.time_s - _mean_time(recent),
+            brightness=(cv2.mean(now)[0], cv2.mean(before)[0]),
         )
 
     def _references(self, now_s: float, count: int) -> list[AlignedFace] | None:
@@ -125,9 +157,12 @@ class FlowMeter:
 
 def face_flow(before: U8 | F32, now: U8 | F32) -> tuple[F64, F64]:
     """Flow between two canonical faces (S, S): u, v (GRID, GRID), percent of the eye distance."""
-    u, v = grid_flow(before, now, GRID, _COARSE, _FINE).astype(np.float64)
-    to_percent = 100.0 / len(now)
-    return u * (to_percent / EYE_DISTANCE), v * (to_percent / FACE_UNIT_Y)
+    return _in_percent(second_look(first_look(before, now, _COARSE), GRID, _FINE), len(now))
+
+
+def _in_percent(flow: F32, side: int) -> tuple[F64, F64]:
+    u, v = flow.astype(np.float64)
+    return u * (100.0 / side / EYE_DISTANCE), v * (100.0 / side / FACE_UNIT_Y)
 
 
 def _mean_time(faces: Sequence[AlignedFace]) -> float:

@@ -40,6 +40,18 @@ class Look:
     """Side of the averaging window, cells."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstLook:
+    """Half of a flow: what `second_look` goes on from."""
+
+    before: F32
+    """(S, S), smoothed."""
+    back: F32
+    """(S, S): the later picture, smoothed, and taken back by the displacement that was seen."""
+    dense: F32
+    """(S, S, 2): that displacement, pixels."""
+
+
 def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Look) -> F32:
     """Displacement before → now, averaged over each of size×size cells.
 
@@ -52,6 +64,11 @@ def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Lo
     Returns:
         float32 (2, size, size): u, v, pixels, to the right and down.
     """
+    return second_look(first_look(before, now, coarse), size, fine)
+
+
+def first_look(before: U8 | F32, now: U8 | F32, coarse: Look) -> FirstLook:
+    """The first half of `grid_flow`."""
     first, second = (_smoothed(picture) for picture in (before, now))
     side = len(first)
     rough = _displacement(_shrunk(first, side // 2), _shrunk(second, side // 2), coarse)
@@ -59,8 +76,13 @@ def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Lo
     dense = np.rint(dense * (side / (side // 2) * _STEPS)) / _STEPS
     x, y = _pixels(side)
     back = cv2.remap(second, x + dense[..., 0], y + dense[..., 1], cv2.INTER_LINEAR, borderMode=_EDGE)
-    rest = _displacement(first, np.asarray(back, np.float32), fine)
-    return np.moveaxis(_shrunk(dense, size) + _shrunk(rest, size), -1, 0)
+    return FirstLook(first, np.asarray(back, np.float32), dense)
+
+
+def second_look(seen: FirstLook, size: int, fine: Look) -> F32:
+    """The second half of `grid_flow`."""
+    rest = _displacement(seen.before, seen.back, fine)
+    return np.moveaxis(_shrunk(seen.dense, size) + _shrunk(rest, size), -1, 0)
 
 
 def _smoothed(picture: U8 | F32) -> F32:

@@ -263,8 +263,7 @@ class FrameRow:
     skipped: str | None = None
     """Why the frame gave no evidence, as counted in the summary."""
     motion: Motion | None = None
-    """The last motion of this face; where frames are closer together than measurements, that of an earlier
-    frame (`motion.index`)."""
+    """The last motion of this face known; in a fast stream it is of an earlier frame (`motion.index`)."""
     unobservable: str | None = None
     """Why a micro-expression could not be seen here, as `Unobservable.cause`; None where it could."""
 

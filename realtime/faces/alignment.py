@@ -15,6 +15,10 @@ from realtime.geometry import UNIT_TO_CANONICAL, unit_grid
 from realtime.types import F32, F64, U8, AlignedFace, Face, Frame, HeadPose, readonly
 
 RELIEF_SIZE = 16
+_RELIEF_SIGMA = 0.12
+"""How far a landmark counts in the relief, face units."""
+_FAR = 1e-9
+"""What every landmark counts everywhere: the mean depth is beyond all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +192,15 @@ def _relief(shape: F64, landmarks_px: F32, pose: _Pose) -> F32:
     """Depth of the face on a 16×16 grid of the canonical crop, in face units, nearer = larger."""
     depth = -landmarks_px[:, 2].astype(np.float64) / math.exp(pose.log_scale)
     x, y = unit_grid(RELIEF_SIZE)
-    squared = (x[..., None] - shape[:, 0]) ** 2 + (y[..., None] - shape[:, 1]) ** 2
-    weights = np.exp(-squared / (2 * 0.12**2)) + 1e-9
-    relief = (weights * depth).sum(axis=-1) / weights.sum(axis=-1)
+    across, down = (_nearness(axis, shape[:, i]) for i, axis in enumerate((x[0], y[:, 0])))
+    total = down @ across.T + _FAR * len(depth)
+    relief = ((down * depth) @ across.T + _FAR * depth.sum()) / total
     return readonly(relief.astype(np.float32))
+
+
+def _nearness(cells: F64, points: F64) -> F64:
+    """Weight of each point for each cell along one axis, (cells, points): that on both is the product."""
+    return np.asarray(np.exp(-((cells[:, None] - points) ** 2) / (2 * _RELIEF_SIGMA**2)))
 
 
 def compose(outer: F64, inner: F64) -> F64:

@@ -46,17 +46,20 @@ class Spotter:
         self._light: float | None = None
         self._suspended = False
         self._activity = 0.0
+        self._late_s = 0.0
 
     def set_confidence(self, confidence: float) -> None:
         """From the next decision on, another `SpotterConfig.confidence`; raises `ConfigError`."""
         self.config = replace(self.config, confidence=confidence)
         self._micro.set_confidence(confidence)
 
-    def push(self, motion: Motion) -> tuple[KeyFrames, ...]:
+    def push(self, motion: Motion, now_s: float | None = None) -> tuple[KeyFrames, ...]:
+        """Take the next motion. `now_s`: time of the frame that it is known with; without it, its own."""
+        self._late_s = 0.0 if now_s is None else max(now_s - motion.time_s, 0.0)
         if self._start_s is None:
             self._start_s = motion.time_s
         here = replace(motion, time_s=self._since_start(motion.time_s))
-        return self._in_stream_time(self._push(here))
+        return self._in_stream_time(self._push(here), self._late_s)
 
     def _push(self, motion: Motion) -> tuple[KeyFrames, ...]:
         step_s = motion.time_s - self._last_s if self._last_s is not None else 0.0
@@ -96,7 +99,7 @@ class Spotter:
             way_out,
             onset_s=self._at(way_out.onset_s),
             apex_s=self._at(way_out.apex_s),
-            decided_s=self._at(way_out.decided_s),
+            decided_s=self._at(way_out.decided_s + self._late_s),
         )
 
     @property
@@ -128,14 +131,16 @@ class Spotter:
     def _at(self, since_start_s: float) -> float:
         return round(since_start_s + (self._start_s or 0.0), 6)
 
-    def _in_stream_time(self, decided: tuple[KeyFrames, ...]) -> tuple[KeyFrames, ...]:
+    def _in_stream_time(
+        self, decided: tuple[KeyFrames, ...], late_s: float = 0.0
+    ) -> tuple[KeyFrames, ...]:
         return tuple(
             replace(
                 keys,
                 onset_s=self._at(keys.onset_s),
                 apex_s=self._at(keys.apex_s),
                 offset_s=self._at(keys.offset_s),
-                decided_s=self._at(keys.decided_s),
+                decided_s=self._at(keys.decided_s + late_s),
             )
             for keys in decided
         )
