@@ -61,7 +61,12 @@ class NaivePipeline:
             static_image_mode=False, max_num_faces=1, refine_landmarks=True
         )
         settings = NetworkSettings(
-            members=1, member_features=128, frames=True, flow_size=FACE_SIZE, frame_size=FACE_SIZE
+            members=1,
+            member_features=128,
+            coarse=0,
+            frames=True,
+            flow_size=FACE_SIZE,
+            frame_size=FACE_SIZE,
         )
         self._network = Member(CLASSES, 128, settings).eval()
         self._svm = _fitted_svm(seed)

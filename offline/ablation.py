@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from offline.comparison import compare
 from offline.results import Predictions
 from offline.samples import SampleSet, mapped_probabilities
-from offline.training import FittedNetworks, TrainedModel, add_scorer, fit_networks, predict
+from offline.training import (
+    FittedNetworks,
+    TrainedModel,
+    active_features,
+    add_scorer,
+    fit_networks,
+    predict,
+)
 from offline.training_settings import TrainingSettings
+from realtime.features.spec import BLOCKS as FEATURE_BLOCKS
 from realtime.features.spec import HANDCRAFTED_BLOCKS
 
 CNN_BLOCKS = ("cnn-frames", "cnn-flow")
@@ -86,7 +94,9 @@ def fit_blocks(fitted: FittedNetworks, settings: TrainingSettings, blocks: tuple
     network = fitted.network if by_prior else fitted.network.without_prior()
     by_hand = tuple(block for block in HANDCRAFTED_BLOCKS if block in blocks)
     settings = replace(settings, svm=replace(settings.svm, blocks=by_hand))
-    return add_scorer(replace(fitted, network=network, stack=stack), settings)
+    seen = active_features(settings, network)
+    seen[FEATURE_BLOCKS["cnn"]] &= by_prior  # all of it comes from the flow
+    return add_scorer(replace(fitted, network=network, stack=stack), settings, seen)
 
 
 def figures(variants: Mapping[str, Variant], rounds: int = 1000) -> dict[str, dict[str, Any]]:

@@ -29,10 +29,13 @@ _GRID = 4
 class NetworkSettings:
     """Shape of the network."""
 
-    members: int = 4
-    """Networks in the committee, without the prior."""
+    members: int = 8
+    """Networks in the committee, without the prior. Each leaves out one part of the people."""
     member_features: int = 24
-    """Numbers that each of them adds to the `cnn` block; the prior adds what is left of the 128."""
+    """Numbers that a member tells the classes by."""
+    coarse: int = 6
+    """Cells along each side of the coarse flow (u, v, strain), which makes up the `cnn` block with what the
+    prior adds; 0: the members' own features do, which know by heart the samples that they were fitted on."""
     channels: tuple[int, ...] = (8, 16, 16, 32, 32)
     """Of the five convolutions of one member."""
     flow_size: int = 14
@@ -65,16 +68,24 @@ class NetworkSettings:
             raise ConfigError(
                 f"network.channels must be {len(_STRIDES)} numbers above 0, not {self.channels}"
             )
-        if self.members < 1 or self.member_features < 1 or self.prior_features < 0:
-            raise ConfigError(
-                f"network.members × network.member_features is {self.members} × {self.member_features}: "
-                f"it must lie in 1..{CNN_SIZE}"
+        if self.members < 1 or self.member_features < 1 or self.coarse < 0 or self.prior_features < 0:
+            given = (
+                f"network.coarse is {self.coarse}: it must lie in 0..6"
+                if self.coarse
+                else f"network.members × network.member_features is {self.members} × "
+                f"{self.member_features}: it must lie in 1..{CNN_SIZE}"
             )
+            raise ConfigError(given)
+
+    @property
+    def own_features(self) -> int:
+        """Numbers of the `cnn` block that are not the prior's."""
+        return 3 * self.coarse**2 if self.coarse else self.members * self.member_features
 
     @property
     def prior_features(self) -> int:
         """Numbers of the `cnn` block that are left for the prior."""
-        return CNN_SIZE - self.members * self.member_features
+        return CNN_SIZE - self.own_features
 
 
 class _Branch(nn.Module):
@@ -266,18 +277,30 @@ class GlimpseNet(nn.Module):
             flows: float32 (n, 3, 3, 64, 64): field, (u, v, strain).
 
         Returns:
-            features (n, 128), >= 0; scores (n, 2, classes): mean logits of the members, and the prior's;
+            features (n, 128); scores (n, 2, classes): mean logits of the members, and the prior's;
             action_units (n, 13, 2): logits, left and right of the person.
         """
         mirrored = torch.flip(frames, [-1]), mirrored_flows(flows)
         views = [self._view(frames, flows), self._view(*mirrored)]
         features, scores, units = (torch.stack(parts) for parts in zip(*views, strict=True))
         units = torch.stack([units[0], torch.flip(units[1], [-1])])
-        return features.mean(dim=0), scores.mean(dim=0), units.mean(dim=0)
+        known = features.mean(dim=0)
+        if self.settings.coarse:
+            known = torch.cat([self._coarse(flows), known], dim=1)
+        return known, scores.mean(dim=0), units.mean(dim=0)
+
+    def _coarse(self, flows: Tensor) -> Tensor:
+        """The field onset→apex on a few cells: (n, 3 · cells²)."""
+        first = flows[:, 0]
+        if not self.settings.strain:
+            first = torch.cat([first[:, :2], torch.zeros_like(first[:, 2:])], dim=1)
+        return averaged(first, self.settings.coarse).flatten(1)
 
     def _view(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features – the members' own, unless the coarse flow stands in for them, and the prior's –, scores
+        and action units."""
         found = [member(frames, flows) for member in self.members]
-        features = [item[0] for item in found]
+        features = [] if self.settings.coarse else [item[0] for item in found]
         logits = torch.stack([item[1] for item in found]).mean(dim=0)
         units = torch.stack([item[2] for item in found]).mean(dim=0)
         prior_logits = 0.0 * logits  # made by an operator that a bundle may hold, as are those below

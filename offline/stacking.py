@@ -24,7 +24,10 @@ from realtime.svm import RbfSvm
 from realtime.types import F64
 
 RIDGE = 1e-3
-"""Penalty on the squares of weights and offsets: what a source without any scores counts stays 0."""
+"""Penalty on the squares of weights and offsets."""
+_UNEQUAL = 0.3
+"""Penalty on the squares of the weights' distances from their mean, each source on its own scale: from a few
+hundred samples, equal trust is a better guess than fitted weights, unless a source is worth nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,25 +95,35 @@ def fit_machine(
 
 
 def fit_fusion(scores: F64, labels: NDArray[np.intp], importance: F64) -> tuple[Fusion, float]:
-    """Weights >= 0 per source and an offset per class of least mean log loss; and that loss, nats."""
-    sources, classes = scores.shape[1:]
+    """Weights >= 0 per source, near to equal, and an offset per class, of least mean log loss; and it, nats.
+
+    A source without any scores gets no weight.
+    """
+    classes = scores.shape[2]
     centred = scores - scores.mean(axis=2, keepdims=True)
+    spread = centred.std(axis=(0, 2))
+    heard = np.flatnonzero(spread > 0.0)
+    scaled = centred[:, heard] / spread[heard, None]
     share = importance / importance.sum()
     wanted = np.eye(classes)[labels]
 
     def loss(values: F64) -> tuple[float, F64]:
-        weights, offsets = values[:sources], values[sources:]
-        logs = log_softmax(np.tensordot(centred, weights, axes=(1, 0)) + offsets, axis=1)
+        weights, offsets = values[: len(heard)], values[len(heard) :]
+        logs = log_softmax(np.tensordot(scaled, weights, axes=(1, 0)) + offsets, axis=1)
         slope = (np.exp(logs) - wanted) * share[:, None]
-        gradient = np.concatenate([np.einsum("nsc,nc->s", centred, slope), slope.sum(axis=0)])
+        gradient = np.concatenate([np.einsum("nsc,nc->s", scaled, slope), slope.sum(axis=0)])
+        unequal = np.zeros_like(values)
+        unequal[: len(heard)] = weights - weights.mean() if len(heard) else 0.0
         value = -float((share * logs[np.arange(len(labels)), labels]).sum())
-        return value + RIDGE * float(values @ values), gradient + 2.0 * RIDGE * values
+        penalty = RIDGE * float(values @ values) + _UNEQUAL * float(unequal @ unequal)
+        return value + penalty, gradient + 2.0 * RIDGE * values + 2.0 * _UNEQUAL * unequal
 
-    start = np.concatenate([np.full(sources, 0.3), np.zeros(classes)])
-    limits = [(0.0, None)] * sources + [(None, None)] * classes
+    start = np.concatenate([np.full(len(heard), 0.3), np.zeros(classes)])
+    limits = [(0.0, None)] * len(heard) + [(None, None)] * classes
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits)
-    weights = np.where(np.abs(centred).max(axis=(0, 2)) > 0.0, found.x[:sources], 0.0)
-    return Fusion(weights, found.x[sources:].copy()), float(found.fun)
+    weights = np.zeros(scores.shape[1])
+    weights[heard] = found.x[: len(heard)] / spread[heard]
+    return Fusion(weights, found.x[len(heard) :].copy()), float(found.fun)
 
 
 def fit_units(logits: F64, targets: F64) -> UnitCalibration:

@@ -111,10 +111,16 @@ def fit_networks(samples: SampleSet, settings: TrainingSettings) -> FittedNetwor
     return FittedNetworks(network, samples.classes, curve, views, stack, honest.units)
 
 
-def add_scorer(fitted: FittedNetworks, settings: TrainingSettings) -> TrainedModel:
-    """The second half of `train`: SVM, fusion and calibration."""
+def add_scorer(
+    fitted: FittedNetworks, settings: TrainingSettings, heard: NDArray[np.bool_] | None = None
+) -> TrainedModel:
+    """The second half of `train`: SVM, fusion and calibration.
+
+    `heard`: (224,), what the SVM sees; None: `active_features`.
+    """
     network, views, stack = fitted.network, fitted.views, fitted.stack
-    scorer, choice = fit_scorer(stack, active_features(settings, network), settings.svm)
+    heard = active_features(settings, network) if heard is None else heard
+    scorer, choice = fit_scorer(stack, heard, settings.svm)
     if _has_units(network):
         scorer = replace(scorer, units=fit_units(fitted.units, views.action_units.astype(np.float64)))
     return TrainedModel(network, scorer, fitted.classes, settings, fitted.curve, choice)
@@ -185,11 +191,12 @@ def _unseen_output(
 ) -> NetworkOutput:
     """As `network_output`, each sample's scores being those of the members that had not seen its person.
 
-    The members' own features stay 0: nothing honest can be fitted on what they have learned by heart.
+    Members' own features stay 0: nothing honest can be fitted on what they have learned by heart.
     """
     whole = network_output(network, views)
     features, scores, units = whole.features.copy(), whole.scores.copy(), whole.units.copy()
-    features[:, : len(network.members) * settings.network.member_features] = 0.0
+    if not settings.network.coarse:
+        features[:, : settings.network.own_features] = 0.0
     for left_out in range(parts):
         mine = np.flatnonzero(fold == left_out)
         blind = network.only(index for index in range(len(network.members)) if index % parts == left_out)
@@ -213,11 +220,12 @@ def with_handcrafted(cnn: F64, samples: SampleSet) -> F64:
 
 
 def active_features(settings: TrainingSettings, network: GlimpseNet) -> NDArray[np.bool_]:
-    """(224,): what the SVM sees: the prior's part of the `cnn` block and the blocks of the settings."""
+    """(224,): what the SVM sees: of the `cnn` block what no member has learned by heart, and the blocks of
+    the settings."""
     active = np.zeros(len(FEATURE_NAMES), dtype=bool)
-    active[BLOCKS["cnn"].stop - settings.network.prior_features : BLOCKS["cnn"].stop] = (
-        network.prior is not None
-    )
+    own, whole = settings.network.own_features, BLOCKS["cnn"].stop
+    active[:own] = settings.network.coarse > 0 and settings.network.flows
+    active[own:whole] = network.prior is not None
     for block in settings.svm.blocks:
         active[BLOCKS[block]] = True
     return active
@@ -240,10 +248,9 @@ def svm_views(samples: SampleSet, settings: TrainingSettings) -> tuple[SampleSet
 
 def _importance(views: SampleSet, settings: TrainingSettings) -> F64:
     """Weights that give the classes their shares."""
-    if not settings.class_shares:
-        return np.ones(len(views))
-    counts = np.bincount(views.labels, minlength=len(views.classes))
-    return np.asarray((np.array(settings.class_shares) / np.maximum(counts, 1))[views.labels])
+    counts = np.maximum(np.bincount(views.labels, minlength=len(views.classes)), 1)
+    shares = np.array(settings.class_shares) if settings.class_shares else np.sqrt(counts)
+    return np.asarray((shares / counts)[views.labels])
 
 
 def _has_units(network: GlimpseNet) -> bool:

@@ -49,7 +49,8 @@ class TrainingSettings:
     imbalance: str = "class_weights"
     """What the network's training does about classes of unequal size: one of `imbalance.CHOICES`."""
     class_shares: tuple[float, ...] = ()
-    """Shares of the classes where the model will be used, in their order; none: as in the samples."""
+    """Shares of the classes where the model will be used, in their order; none: between even and those of the
+    samples, as the square roots of these. With the samples' own, rare classes are hardly ever said."""
     seed: int = 0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     prior: PriorSettings = field(default_factory=PriorSettings)

@@ -20,13 +20,21 @@ def test_a_source_that_knows_counts_and_one_that_guesses_does_not() -> None:
     scores[:, 0] += 2.0 * np.eye(3)[truth]
     scores[:, 2] = 0.0
     fusion, loss = fit_fusion(scores, truth, np.ones(240))
-    assert fusion.weights[0] > 1.0 > 0.3 > fusion.weights[1]
+    assert fusion.weights[0] > 2.0 * fusion.weights[1]
     assert fusion.weights[2] == 0.0
     assert loss < np.log(3)
     probabilities = fusion.probabilities(scores)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     assert abs(confidence.mean() - right.mean()) < 0.05
+
+
+def test_sources_that_are_worth_as_much_count_alike_whatever_their_scale() -> None:
+    rng = np.random.default_rng(4)
+    truth = labels()
+    scores = rng.normal(size=(240, 3, 3)) + 1.0 * np.eye(3)[truth][:, None]
+    fusion, _ = fit_fusion(scores * np.array([1.0, 10.0, 0.1])[:, None], truth, np.ones(240))
+    np.testing.assert_allclose(fusion.weights * [1.0, 10.0, 0.1], fusion.weights[0], rtol=0.25)
 
 
 def test_importance_moves_the_shares_of_the_classes() -> None:

@@ -47,7 +47,8 @@ def inputs(count: int = 3, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)
 
 
-SHAPE = NetworkSettings(members=2, member_features=50, frames=True)
+SHAPE = NetworkSettings(members=2, member_features=50, coarse=0, frames=True)
+COARSE = NetworkSettings(members=2, frames=True)
 
 
 def network(settings: NetworkSettings = SHAPE, prior: bool = True) -> GlimpseNet:
@@ -73,6 +74,25 @@ def test_members_and_prior_make_up_128_features():
     torch.testing.assert_close(alone[0][:, :100], features[:, :100])
     assert not alone[0][:, 100:].any()
     assert not alone[1][:, 1].any()
+
+
+def test_coarse_flow_and_prior_make_up_128_features():
+    frames, flows = inputs()
+    features, scores, _ = network(COARSE)(frames, flows)
+    assert features.shape == (3, 128)
+    cells = features[:, :108].reshape(3, 3, 6, 6)
+    torch.testing.assert_close(cells, averaged(flows[:, 0], 6))
+    alone = network(COARSE, prior=False)(frames, flows)
+    torch.testing.assert_close(alone[0][:, :108], features[:, :108])
+    assert features[:, 108:].any()
+    assert not alone[0][:, 108:].any()
+    turned = network(COARSE)(frames.flip(-1), mirrored_flows(flows))
+    torch.testing.assert_close(turned[0][:, :108].reshape(3, 3, 6, 6), mirrored_flows(cells))
+    torch.testing.assert_close(turned[0][:, 108:], features[:, 108:])
+    torch.testing.assert_close(turned[1], scores)
+    blind = network(dataclasses.replace(COARSE, strain=False))(frames, flows)[0]
+    torch.testing.assert_close(blind[:, :72], features[:, :72])
+    assert not blind[:, 72:108].any()
 
 
 def test_the_mirror_image_has_the_same_classes_and_the_other_side():
@@ -102,7 +122,9 @@ def test_missing_modalities_have_no_influence():
 
 def test_a_branch_that_is_off_sees_nothing():
     frames, flows = inputs()
-    net = network(NetworkSettings(members=1, member_features=128, frames=False, strain=False), prior=False)
+    net = network(
+        NetworkSettings(members=1, member_features=128, coarse=0, frames=False, strain=False), prior=False
+    )
     changed = torch.cat([flows[:, :, :2], flows[:, :, 2:] + 1.0], dim=2)
     with torch.no_grad():
         torch.testing.assert_close(net(frames, flows), net(0 * frames, changed))
@@ -143,7 +165,16 @@ def test_images_are_averaged_down_to_any_size():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"flow_size": 4}, {"temporal": "lstm"}, {"members": 6}, {"channels": (8,)}, {"dropout": 1.0}]
+    "wrong",
+    [
+        {"flow_size": 4},
+        {"temporal": "lstm"},
+        {"members": 0},
+        {"members": 6, "coarse": 0},
+        {"coarse": 7},
+        {"channels": (8,)},
+        {"dropout": 1.0},
+    ],
 )
 def test_impossible_networks_are_refused(wrong):
     with pytest.raises(ConfigError, match="network"):

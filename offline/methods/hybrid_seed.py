@@ -43,6 +43,7 @@ class SeedNetwork(NetworkSettings):
 
     members: int = 1
     member_features: int = 128
+    coarse: int = 0
     channels: tuple[int, ...] = (16, 32, 32, 64, 64)
     flow_size: int = 32
     frames: bool = True

@@ -131,9 +131,7 @@ class Spotter:
     def _at(self, since_start_s: float) -> float:
         return round(since_start_s + (self._start_s or 0.0), 6)
 
-    def _in_stream_time(
-        self, decided: tuple[KeyFrames, ...], late_s: float = 0.0
-    ) -> tuple[KeyFrames, ...]:
+    def _in_stream_time(self, decided: tuple[KeyFrames, ...], late_s: float = 0.0) -> tuple[KeyFrames, ...]:
         return tuple(
             replace(
                 keys,
