@@ -95,35 +95,44 @@ def fit_machine(
 
 
 def fit_fusion(scores: F64, labels: NDArray[np.intp], importance: F64) -> tuple[Fusion, float]:
-    """Weights >= 0 per source, near to equal, and an offset per class, of least mean log loss; and it, nats.
+    """Weights >= 0 per source, near to equal, then a common factor and an offset per class of least mean log
+    loss; and that loss, nats.
 
     A source without any scores gets no weight.
     """
-    classes = scores.shape[2]
     centred = scores - scores.mean(axis=2, keepdims=True)
     spread = centred.std(axis=(0, 2))
     heard = np.flatnonzero(spread > 0.0)
     scaled = centred[:, heard] / spread[heard, None]
     share = importance / importance.sum()
+    trust, _, _ = _least_loss(scaled, labels, share)
+    together = np.tensordot(scaled, trust, axes=(1, 0))[:, None]
+    factor, offsets, loss = _least_loss(together, labels, share)
+    weights = np.zeros(scores.shape[1])
+    weights[heard] = factor[0] * trust / spread[heard]
+    return Fusion(weights, offsets), loss
+
+
+def _least_loss(scores: F64, labels: NDArray[np.intp], share: F64) -> tuple[F64, F64, float]:
+    """Weights and offsets of least penalised log loss, and that; scores (n, sources, classes)."""
+    sources, classes = scores.shape[1:]
     wanted = np.eye(classes)[labels]
 
     def loss(values: F64) -> tuple[float, F64]:
-        weights, offsets = values[: len(heard)], values[len(heard) :]
-        logs = log_softmax(np.tensordot(scaled, weights, axes=(1, 0)) + offsets, axis=1)
+        weights, offsets = values[:sources], values[sources:]
+        logs = log_softmax(np.tensordot(scores, weights, axes=(1, 0)) + offsets, axis=1)
         slope = (np.exp(logs) - wanted) * share[:, None]
-        gradient = np.concatenate([np.einsum("nsc,nc->s", scaled, slope), slope.sum(axis=0)])
+        gradient = np.concatenate([np.einsum("nsc,nc->s", scores, slope), slope.sum(axis=0)])
         unequal = np.zeros_like(values)
-        unequal[: len(heard)] = weights - weights.mean() if len(heard) else 0.0
+        unequal[:sources] = weights - weights.sum() / max(sources, 1)
         value = -float((share * logs[np.arange(len(labels)), labels]).sum())
         penalty = RIDGE * float(values @ values) + _UNEQUAL * float(unequal @ unequal)
         return value + penalty, gradient + 2.0 * RIDGE * values + 2.0 * _UNEQUAL * unequal
 
-    start = np.concatenate([np.full(len(heard), 0.3), np.zeros(classes)])
-    limits = [(0.0, None)] * len(heard) + [(None, None)] * classes
+    start = np.concatenate([np.full(sources, 0.3), np.zeros(classes)])
+    limits = [(0.0, None)] * sources + [(None, None)] * classes
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits)
-    weights = np.zeros(scores.shape[1])
-    weights[heard] = found.x[: len(heard)] / spread[heard]
-    return Fusion(weights, found.x[len(heard) :].copy()), float(found.fun)
+    return found.x[:sources].copy(), found.x[sources:].copy(), float(found.fun)
 
 
 def fit_units(logits: F64, targets: F64) -> UnitCalibration:
