@@ -217,6 +217,9 @@ def test_wilson_intervals_are_the_published_ones() -> None:
     assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(0, 0) == (0.0, 1.0)
+    for count in range(1, 60):  # a picture's error bars must not be negative
+        assert wilson(0, count)[0] == 0.0
+        assert wilson(count, count)[1] == 1.0
 
 
 def plant(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

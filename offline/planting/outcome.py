@@ -56,7 +56,8 @@ def wilson(found: int, planted: int) -> tuple[float, float]:
     centre = share + z * z / (2 * planted)
     half = z * float(np.sqrt(share * (1 - share) / planted + z * z / (4 * planted**2)))
     scale = 1 + z * z / planted
-    return max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0)
+    # at 0 and 1 rounding may put a limit on the wrong side of the share
+    return min(max((centre - half) / scale, 0.0), share), max(min((centre + half) / scale, 1.0), share)
 
 
 def table(figures: dict[str, Any]) -> str:
