@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from offline.augment import AugmentSettings
 from offline.member_training import fit_member, training_flows
 from offline.network import NetworkSettings, Prior, UnitReadout, mirrored_flows
 from offline.samples import SampleSet, crop_flow_to_face, sample_set
@@ -23,7 +24,9 @@ _ROUNDS = 150
 
 
 @part("prior")
-def fit_prior(classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings) -> Prior | None:
+def fit_prior(
+    classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings, augment: AugmentSettings
+) -> Prior | None:
     """The prior for a set of classes, fitted once per process; None where there is none.
 
     Where a class has no recipe it learns the three of the MEGC 2019 composite instead: its features and
@@ -32,7 +35,7 @@ def fit_prior(classes: tuple[str, ...], settings: PriorSettings, network: Networ
     if settings.samples == 0 or network.prior_features == 0:
         return None
     wanted = classes if all(name in MIXTURES for name in classes) else MEGC_CLASSES
-    return _fitted(wanted, settings, prior_shape(network, settings))
+    return _fitted(wanted, settings, prior_shape(network, settings), augment)
 
 
 def prior_shape(network: NetworkSettings, settings: PriorSettings) -> NetworkSettings:
@@ -41,13 +44,15 @@ def prior_shape(network: NetworkSettings, settings: PriorSettings) -> NetworkSet
 
 
 @lru_cache(maxsize=8)
-def _fitted(classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings) -> Prior:
+def _fitted(
+    classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings, augment: AugmentSettings
+) -> Prior:
     drawn = make_flow_set(settings.seed, settings.samples, (*classes, ANYTHING))
     flows = np.full((len(drawn.labels), 3, *drawn.flows.shape[1:]), np.nan, dtype=np.float32)
     flows[:, 0] = crop_flow_to_face(drawn.flows)
     labels = [classes.index(label) if label in classes else -1 for label in drawn.labels]
     samples = sample_set(flows, labels, classes, drawn.subjects, action_units=drawn.action_units)
-    training = TrainingSettings(epochs=settings.epochs, network=network, seed=settings.seed)
+    training = TrainingSettings(epochs=settings.epochs, network=network, augment=augment, seed=settings.seed)
     member, _ = fit_member(samples, training, settings.seed, network.prior_features)
     return Prior(member, fit_readout(samples, network.flow_size))
 

@@ -53,15 +53,20 @@ class CandidateFinder:
 
     def reset(self) -> None:
         self._filter.reset()
+        self._usual: float | None = None
+        self._recent = np.zeros(len(self._halves))
+        self.needed_amplitude = np.inf
+        """What an action unit must have now to stand out, percent of the eye distance; inf at the start."""
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Forget what has begun, but not the noise: there is a hole in the signal."""
+        self._filter.interrupt()
         self._bin: list[Sample] = []
         self._samples: deque[Sample] = deque()
         self._peaks: tuple[deque[tuple[float, float]], ...] = tuple(deque() for _ in self._halves)
         self._pending: list[tuple[float, Candidate] | None] = [None for _ in self._halves]
-        self._usual: float | None = None
-        self._recent = np.zeros(len(self._halves))
         self._last_s: float | None = None
-        self.needed_amplitude = np.inf
-        """What an action unit must have now to stand out, percent of the eye distance; inf at the start."""
 
     @property
     def seen_s(self) -> float:

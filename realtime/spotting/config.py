@@ -29,7 +29,7 @@ class SpotterConfig:
     """Two lobes are out and back when the cosine between them is below this."""
     balance: float = 0.25
     """… and the smaller of them is at least this share of the larger."""
-    confidence: float = 0.82
+    confidence: float = 0.75
     """Least probability, by the model's own account, of a micro-expression that is reported."""
     needed_factor: float = 2.0
     """`Spotter.needed_amplitude` is this many times the amplitude whose motion would be as strong as all

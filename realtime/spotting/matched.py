@@ -97,12 +97,16 @@ class MatchedFilter:
         self.reset()
 
     def reset(self) -> None:
-        self._samples: deque[tuple[float, float, F64]] = deque()
-        self._waiting: deque[tuple[float, F64]] = deque()
         channels = self._templates.shape[1]
         self._variance = np.full((len(SHAPES), channels), (2.0 * self._floor) ** 2)
         self._covariance = np.eye(channels) * self._floor**2
         self._seen_s = 0.0
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Forget the motion, but not the noise: there is a hole in the signal."""
+        self._samples: deque[tuple[float, float, F64]] = deque()
+        self._waiting: deque[tuple[float, F64]] = deque()
         self._last_s: float | None = None
 
     @property

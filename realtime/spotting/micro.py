@@ -31,6 +31,10 @@ class MicroSpotter:
         self._finder.reset()
         self._busy_until_s = -np.inf
 
+    def interrupt(self) -> None:
+        """Forget what has begun, but not the noise."""
+        self._finder.interrupt()
+
     @property
     def needed_amplitude(self) -> float:
         """Displacement at the apex that a typical action unit would need now, percent of the eye distance."""

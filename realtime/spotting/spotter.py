@@ -67,7 +67,7 @@ class Spotter:
         self._suspended = self._light_is_bad(motion, step_s)
         if self._suspended:
             decided = self._flush(motion.time_s)
-            self._micro.reset()
+            self._micro.interrupt()
             self._macro.interrupt()
             self._raw.clear()
             self._last_s = motion.time_s
