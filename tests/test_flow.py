@@ -124,6 +124,19 @@ def test_pictures_close_in_time_share_one_flow() -> None:
         )
 
 
+def test_in_a_fast_stream_a_motion_comes_with_the_next_picture_however_late() -> None:
+    """Each of two frames bears half of a flow; a slow stream waits for nothing."""
+    fast, slow = FlowMeter(), FlowMeter()
+    found = [fast.push(face(picture(), index, 200.0)) for index in range(40)]
+    assert {i - motion.index for i, motion in enumerate(found) if motion is not None} == {1}
+    if found[-1] is not None:  # the next one is begun, and comes with whatever follows it
+        found.append(fast.push(face(picture(), 40, 200.0)))
+    pending = fast.push(face(picture(), 60, 200.0))
+    assert pending is not None
+    assert pending.index == len(found) - 1
+    assert {motion.index - i for i in range(40) if (motion := slow.push(face(picture(), i, 100.0)))} == {0}
+
+
 def test_averaging_keeps_the_movement_and_takes_noise_out() -> None:
     rng = np.random.default_rng(8)
     dx, dy = bump("mouth_corner_left", 0.0, -0.02)

@@ -144,6 +144,26 @@ def test_a_light_step_gives_no_event() -> None:
     assert spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 150.0)) == []
 
 
+def test_after_a_light_step_the_noise_is_still_known() -> None:
+    """A movement shortly after it is found: only the signal has a hole, not what was learned of the noise."""
+    corners = pulse(3.0, 3.15, 3.35, 1.2)
+    regions = {"mouth_corner_left": corners, "mouth_corner_right": corners}
+    signal = motions(regions, brightness=lambda t: 120.0 if t < 2.6 else 150.0)
+    assert any(abs(motion.brightness_change) > 0.05 for motion in signal)
+    (found,) = spot(signal)
+    assert found.onset_s == pytest.approx(3.0, abs=0.06)
+
+
+def test_a_decision_bears_the_time_of_the_frame_that_it_came_with() -> None:
+    signal = motions(CORNERS, fps=200.0)
+    spotter, late = Spotter(), Spotter()
+    at_once = [e for motion in signal for e in spotter.push(motion)]
+    with_the_next = [e for motion in signal for e in late.push(motion, motion.time_s + 0.005)]
+    assert at_once
+    assert [e.decided_s + 0.005 for e in at_once] == pytest.approx([e.decided_s for e in with_the_next])
+    assert [e.apex_s for e in at_once] == [e.apex_s for e in with_the_next]
+
+
 def test_noise_alone_gives_no_event() -> None:
     assert spot(motions({}, seconds=20.0, seed=3)) == []
 
