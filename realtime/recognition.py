@@ -131,7 +131,9 @@ class Recognizer:
                 np.concatenate([frames for frames, _ in inputs]),
                 np.concatenate([flows for _, flows in inputs]),
             )
-            by_hand = np.stack([handcrafted(item) for item in batch])
+            by_hand = np.stack(
+                [handcrafted(item, flows[0, 0]) for item, (_, flows) in zip(batch, inputs, strict=True)]
+            )
             features.append(np.concatenate([found[0], by_hand], axis=1).astype(np.float64))
             scores.append(found[1].astype(np.float64))
             units.append(found[2].astype(np.float64))

@@ -195,3 +195,6 @@ def test_missing_modalities_are_zeros_for_the_network_and_nan_by_hand():
 def test_features_are_deterministic_and_finite():
     assert np.isfinite(handcrafted(evidence())).all()
     np.testing.assert_array_equal(handcrafted(evidence(7)), handcrafted(evidence(7)))
+    np.testing.assert_array_equal(
+        handcrafted(evidence(7), network_input(evidence(7))[1][0, 0]), handcrafted(evidence(7))
+    )

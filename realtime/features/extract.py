@@ -50,8 +50,13 @@ def network_input(evidence: KeyFrameEvidence) -> tuple[F32, F32]:
     return frames, normalise_flow(evidence.flows)[None]
 
 
-def handcrafted(evidence: KeyFrameEvidence) -> F32:
+def handcrafted(evidence: KeyFrameEvidence, normalised: F32 | None = None) -> F32:
     """The 96 handcrafted features, in the order of `FEATURE_NAMES[128:]`.
+
+    Args:
+        evidence: one movement.
+        normalised: float32 (3, 64, 64), its field onset→apex as `network_input` gives it, where that is at
+            hand.
 
     Returns:
         float32 (96,); NaN in the blocks (LBP-TOP and HOG, or flow and AU) whose modality is missing.
@@ -63,7 +68,7 @@ def handcrafted(evidence: KeyFrameEvidence) -> F32:
         vector[HANDCRAFTED_BLOCKS["hog"]] = hog(volume)
     onset_apex = evidence.flows[0]
     if np.isfinite(onset_apex).all():
-        field = normalise_flow(onset_apex)
+        field = normalise_flow(onset_apex) if normalised is None else normalised
         vector[HANDCRAFTED_BLOCKS["flow"]] = flow_statistics(field)
         vector[HANDCRAFTED_BLOCKS["au"]] = action_unit_statistics(field)
     return vector
