@@ -35,6 +35,7 @@ from realtime.live.page.channel import Channel
 from realtime.live.page.feed import PageFeed
 from realtime.live.page.routes import make_live_app
 from realtime.sinks.window import WindowSink
+from realtime.spotting import SpotterConfig
 from realtime.types import RunSummary, Unreadable
 from realtime.web.access import Access
 from realtime.web.server import Server
@@ -107,7 +108,7 @@ class _Page:
 
 def _serve_page(pipe: Connection) -> None:
     """Process: the page, and a client that takes every picture at once."""
-    board, fleet = Board({CAMERA: 0.82}), Fleet([CAMERA])
+    board, fleet = Board({CAMERA: SpotterConfig().confidence}), Fleet([CAMERA])
     channel = Channel(board.connected, board.take)
     server = Server(make_live_app(board, fleet), Access.of("127.0.0.1"), 0, "--web")
     url = f"ws://127.0.0.1:{server.port}/api/live"

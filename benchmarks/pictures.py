@@ -39,6 +39,7 @@ from realtime.sinks.records import Record
 from realtime.sinks.report import ReportSink
 from realtime.sinks.rolling import EVENT_TYPES
 from realtime.sources.stream_status import StreamStatus
+from realtime.spotting import SpotterConfig
 from realtime.types import U8, FacialEvent, TruthInterval, Unreadable
 from realtime.view.overlay import draw, layout_of
 from realtime.view.story import Gauges, Story
@@ -126,7 +127,7 @@ def _photograph_live(stream: SyntheticStream) -> None:
         options.add_argument(word)
     options.add_argument(f"--window-size={LIVE_PX[0]},{LIVE_PX[1]}")
     options.add_argument(f"--force-device-scale-factor={LIVE_SCALE}")
-    fleet, board = Fleet(["door"]), Board({"door": 0.82})
+    fleet, board = Fleet(["door"]), Board({"door": SpotterConfig().confidence})
     channel = Channel(board.connected, board.take)
     server = Server(make_live_app(board, fleet), Access.of("127.0.0.1"), 0, "the picture")
     browser = webdriver.Chrome(options=options, service=Service(driver))

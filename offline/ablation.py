@@ -88,15 +88,15 @@ def ablate(
 
 def fit_blocks(fitted: FittedNetworks, settings: TrainingSettings, blocks: tuple[str, ...]) -> TrainedModel:
     """SVM and fusion on some of the blocks; the networks are what they are, heard or not."""
-    by_net, by_prior = any(block in blocks for block in CNN_BLOCKS), "cnn-flow" in blocks
-    heard = np.array([by_net, by_prior], dtype=np.float64)
+    by_net, by_flow = any(block in blocks for block in CNN_BLOCKS), "cnn-flow" in blocks
+    heard = np.array([by_net, by_flow], dtype=np.float64)
     stack = replace(fitted.stack, scores=fitted.stack.scores * heard[:, None])
-    network = fitted.network if by_prior else fitted.network.without_prior()
+    network = fitted.network if by_flow else fitted.network.without_prior()
     by_hand = tuple(block for block in HANDCRAFTED_BLOCKS if block in blocks)
     settings = replace(settings, svm=replace(settings.svm, blocks=by_hand))
-    seen = active_features(settings, network)
-    seen[FEATURE_BLOCKS["cnn"]] &= by_prior  # all of it comes from the flow
-    return add_scorer(replace(fitted, network=network, stack=stack), settings, seen)
+    active = active_features(settings, network)
+    active[FEATURE_BLOCKS["cnn"]] &= by_flow  # all of it comes from the flow
+    return add_scorer(replace(fitted, network=network, stack=stack), settings, active)
 
 
 def figures(variants: Mapping[str, Variant], rounds: int = 1000) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The convolutional network: 128 features of a movement, class scores and action units.
 
 It is a committee: several small networks with weights of their own, and one that has learned from
-synthetic flow alone (the prior). Their features together make up the `cnn` block.
+synthetic flow alone (the prior). The flow on a few cells and the prior's features make up the `cnn` block.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class NetworkSettings:
     frames: bool = False
     """Whether there is a frame branch (the block `cnn-frames`)."""
     strain: bool = True
-    """Whether the members look at the strain; that of synthetic flow does not carry over to real flow."""
+    """Whether the strain is looked at; that of synthetic flow does not carry over to real flow."""
     temporal: str = "mean"
     """How the key frames of the frame branch become one: their "mean", or weights by "attention"."""
 
@@ -68,14 +68,16 @@ class NetworkSettings:
             raise ConfigError(
                 f"network.channels must be {len(_STRIDES)} numbers above 0, not {self.channels}"
             )
-        if self.members < 1 or self.member_features < 1 or self.coarse < 0 or self.prior_features < 0:
-            given = (
-                f"network.coarse is {self.coarse}: it must lie in 0..6"
-                if self.coarse
-                else f"network.members × network.member_features is {self.members} × "
-                f"{self.member_features}: it must lie in 1..{CNN_SIZE}"
+        for name in ("members", "member_features"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"network.{name} must be above 0, not {getattr(self, name)}")
+        if self.coarse < 0 or 3 * self.coarse**2 > CNN_SIZE:
+            raise ConfigError(f"network.coarse must lie in 0..6, not {self.coarse}")
+        if self.prior_features < 0:
+            raise ConfigError(
+                f"network.members × network.member_features is {self.members} × {self.member_features}: "
+                f"without network.coarse it must lie in 1..{CNN_SIZE}"
             )
-            raise ConfigError(given)
 
     @property
     def own_features(self) -> int:
@@ -260,7 +262,7 @@ class GlimpseNet(nn.Module):
         self.own_units = own_units
 
     def only(self, indices: Iterable[int]) -> GlimpseNet:
-        """The same with some of the members alone; its features are fewer."""
+        """The same with some of the members alone; without coarse flow its features are fewer."""
         wanted = set(indices)
         chosen = [member for k, member in enumerate(self.members) if k in wanted]
         return GlimpseNet(cast(list[Member], chosen), self.prior, self.settings, self.own_units).eval()
@@ -292,8 +294,10 @@ class GlimpseNet(nn.Module):
     def _coarse(self, flows: Tensor) -> Tensor:
         """The field onset→apex on a few cells: (n, 3 · cells²)."""
         first = flows[:, 0]
+        if not self.settings.flows:
+            first = 0.0 * first
         if not self.settings.strain:
-            first = torch.cat([first[:, :2], torch.zeros_like(first[:, 2:])], dim=1)
+            first = torch.cat([first[:, :2], 0.0 * first[:, 2:]], dim=1)
         return averaged(first, self.settings.coarse).flatten(1)
 
     def _view(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -52,12 +52,12 @@ class MeasuredFrames:
 
     def push(self, row: FrameRow | None) -> None:
         """Take a frame's row; one without motion is left out."""
-        if row is None or row.motion is None or row.time_s is None:
+        if row is None or row.motion is None:
             return
         motion = row.motion
         moved = np.linalg.norm(motion.regions.astype(np.float64), axis=1)
         values = (
-            row.time_s,
+            motion.time_s,
             motion.rigid,
             motion.residual,
             abs(motion.brightness_change),

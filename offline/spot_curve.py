@@ -36,7 +36,6 @@ class Bank:
         self._found: dict[float, list[KeyFrames]] = {t: [] for t in thresholds}
         self._spotters: dict[int, dict[float, Spotter]] = {}
         self._measured_s: dict[int, float] = {}
-        self._motion_of: dict[int, int] = {}
         self._last_s = -math.inf
 
     def push(self, rows: Sequence[FrameRow]) -> None:
@@ -63,10 +62,9 @@ class Bank:
         if row.skipped is None:
             self._measured_s[face] = now_s
             spotters = self._spotters.setdefault(face, {t: Spotter(c) for t, c in self._configs.items()})
-            if row.motion is not None and row.motion.index != self._motion_of.get(face):
-                self._motion_of[face] = row.motion.index
+            for motion in row.motions:
                 for threshold, spotter in spotters.items():
-                    self._found[threshold] += spotter.push(row.motion, now_s)
+                    self._found[threshold] += spotter.push(motion, now_s)
         elif face in self._spotters and now_s - self._measured_s[face] > self._max_gap_s:
             self._end(face, now_s)
 

@@ -27,7 +27,10 @@ RIDGE = 1e-3
 """Penalty on the squares of weights and offsets."""
 _UNEQUAL = 0.3
 """Penalty on the squares of the weights' distances from their mean, each source on its own scale: from a few
-hundred samples, equal trust is a better guess than fitted weights, unless a source is worth nothing."""
+hundred samples, equal trust is a better guess than fitted weights."""
+_WORTH = 2.0
+"""Samples × nats by which a source must lower the log loss to be heard: one factor fitted to chance lowers it
+by half a nat on average, and by this much once in twenty times."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,13 +101,17 @@ def fit_fusion(scores: F64, labels: NDArray[np.intp], importance: F64) -> tuple[
     """Weights >= 0 per source, near to equal, then a common factor and an offset per class of least mean log
     loss; and that loss, nats.
 
-    A source without any scores gets no weight.
+    A source that says nothing about the labels gets no weight.
     """
     centred = scores - scores.mean(axis=2, keepdims=True)
     spread = centred.std(axis=(0, 2))
-    heard = np.flatnonzero(spread > 0.0)
-    scaled = centred[:, heard] / spread[heard, None]
+    scaled = centred / np.maximum(spread, 1e-9)[:, None]
     share = importance / importance.sum()
+    deaf = _least_loss(scaled[:, :0], labels, share)[2] - _WORTH / len(labels)
+    heard = np.array(
+        [s for s in range(len(spread)) if _least_loss(scaled[:, [s]], labels, share)[2] < deaf], dtype=np.intp
+    )
+    scaled = scaled[:, heard]
     trust, _, _ = _least_loss(scaled, labels, share)
     together = np.tensordot(scaled, trust, axes=(1, 0))[:, None]
     factor, offsets, loss = _least_loss(together, labels, share)

@@ -33,10 +33,10 @@ class SvmSettings:
     """Grid search and size of the support vector machine."""
 
     blocks: tuple[str, ...] = ("flow", "au")
-    """Handcrafted blocks that the SVM sees, beside the prior's part of the `cnn` block."""
+    """Handcrafted blocks that the SVM sees, beside the `cnn` block."""
     c: tuple[float, ...] = (1.0,)
     gamma: tuple[float, ...] = (0.01,)
-    """About 1 / (features that are on), as scikit-learn's "scale" has it."""
+    """Of the order of 1 / (features that are on), which scikit-learn's "scale" is."""
     folds: int = 5
     """Of the calibration of `fit_svm`."""
     max_samples: int = 1600

@@ -112,15 +112,15 @@ def fit_networks(samples: SampleSet, settings: TrainingSettings) -> FittedNetwor
 
 
 def add_scorer(
-    fitted: FittedNetworks, settings: TrainingSettings, heard: NDArray[np.bool_] | None = None
+    fitted: FittedNetworks, settings: TrainingSettings, active: NDArray[np.bool_] | None = None
 ) -> TrainedModel:
     """The second half of `train`: SVM, fusion and calibration.
 
-    `heard`: (224,), what the SVM sees; None: `active_features`.
+    `active`: (224,), what the SVM sees; None: `active_features`.
     """
     network, views, stack = fitted.network, fitted.views, fitted.stack
-    heard = active_features(settings, network) if heard is None else heard
-    scorer, choice = fit_scorer(stack, heard, settings.svm)
+    active = active_features(settings, network) if active is None else active
+    scorer, choice = fit_scorer(stack, active, settings.svm)
     if _has_units(network):
         scorer = replace(scorer, units=fit_units(fitted.units, views.action_units.astype(np.float64)))
     return TrainedModel(network, scorer, fitted.classes, settings, fitted.curve, choice)

@@ -15,7 +15,8 @@ SCHEDULES = ("one-cycle", "cosine")
 
 @dataclass(frozen=True, slots=True)
 class PriorSettings:
-    """How the prior learns. It never sees a sample of the set that the committee learns from."""
+    """How the prior learns, beside `TrainingSettings.augment`, which holds for it too. It never sees a sample
+    of the set that the committee learns from."""
 
     samples: int = 4000
     """Synthetic flow fields onset→apex, classes in turn and a share of arbitrary action units;

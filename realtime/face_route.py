@@ -78,20 +78,21 @@ class FaceRoute:
             return self._pause(frame.time_s)
         self._measured_s = frame.time_s
         self._ring.push(aligned)
-        motion = self._flow.push(aligned)
-        events: tuple[FacialEvent, ...] = ()
-        if motion is not None:
+        motions = self._flow.push(aligned)
+        movements: tuple[KeyFrames, ...] = ()
+        for motion in motions:
             self._motion = motion
-            movements = self._spotter.push(motion, frame.time_s)
+            movements += self._spotter.push(motion, frame.time_s)
             if self._tentative is not None and self._spotter.way_out is not None:
                 self._tentative.announce(self._spotter.way_out)
-            events = self._events(movements)
+        events = self._events(movements)
         self.row = FrameRow(
             frame.index,
             frame.time_s,
             face.id,
             aligned.pose,
             motion=self._motion,
+            motions=motions,
             unobservable=self._blind(aligned) if self._motion is not None else "warm_up",
         )
         if self._tentative is not None:

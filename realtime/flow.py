@@ -1,4 +1,6 @@
-"""Incremental motion: one small optical flow per new frame, against a reference one lag earlier."""
+"""Incremental motion: one small optical flow per new frame, against a reference one lag earlier.
+
+In fast streams several frames share one."""
 
 from __future__ import annotations
 
@@ -70,9 +72,9 @@ class _Begun:
 
 
 class FlowMeter:
-    """`push(face)` gives the motion since the reference frame, or None where it is not measured: until there
-    is a reference, and in a fast stream less than `step_s` after the last measurement. There it is of the
-    frame before: each of two frames bears half of a flow. What is begun when a stream ends is left.
+    """`push(face)` gives the motions since the reference frame that are known now: none until there is a
+    reference, and one per frame then. Frames closer together than `step_s` share one, and it comes with the
+    frame that follows them: each of two frames bears half of it. What is begun when a stream ends is left.
 
     Both frames are warped with the transform of the newer one, so the landmarks' jitter cancels. Where
     the canonical face has fewer pixels than the picture, the picture is averaged over that step first: all
@@ -95,8 +97,8 @@ class FlowMeter:
         self._last_s: float | None = None
         self._begun: _Begun | None = None
 
-    def push(self, face: AlignedFace) -> Motion | None:
-        """Motion up to `face`."""
+    def push(self, face: AlignedFace) -> tuple[Motion, ...]:
+        """Motions up to `face` that are not told yet, in order of time: none, one or two."""
         if not self._step_px:  # kept from here on: another step would move the picture by half a pixel
             self._step_px = max(round(step_px(face, self.config.size_px)), 1)
         if self._step_px > 1:
@@ -108,12 +110,14 @@ class FlowMeter:
         face = replace(face, time_s=round(time_s - self._start_s, 6))
         close = bool(self._faces) and face.time_s - self._faces[-1].time_s < self.config.step_s - 1e-6
         self._faces.append(face)
-        pending, self._begun = self._begun, None
+        due = [self._begun] if self._begun is not None else []
+        self._begun = None
         if self._last_s is None or face.time_s - self._last_s >= self.config.step_s - 1e-6:
             self._begun = self._begin(face, time_s)
-        if pending is None and not close:  # frames far apart have the time for all of it
-            pending, self._begun = self._begun, None
-        return pending.motion() if pending is not None else None
+        if self._begun is not None and not close:  # frames far apart have the time for all of it
+            due.append(self._begun)
+            self._begun = None
+        return tuple(begun.motion() for begun in due)
 
     def _begin(self, face: AlignedFace, time_s: float) -> _Begun | None:
         since_s = face.time_s - max(self.config.step_s - 1e-6, 0.0)

@@ -20,8 +20,8 @@ def test_a_source_that_knows_counts_and_one_that_guesses_does_not() -> None:
     scores[:, 0] += 2.0 * np.eye(3)[truth]
     scores[:, 2] = 0.0
     fusion, loss = fit_fusion(scores, truth, np.ones(240))
-    assert fusion.weights[0] > 2.0 * fusion.weights[1]
-    assert fusion.weights[2] == 0.0
+    assert fusion.weights[0] > 1.0
+    assert fusion.weights[1] == fusion.weights[2] == 0.0
     assert loss < np.log(3)
     probabilities = fusion.probabilities(scores)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
@@ -35,6 +35,21 @@ def test_sources_that_are_worth_as_much_count_alike_whatever_their_scale() -> No
     scores = rng.normal(size=(240, 3, 3)) + 1.0 * np.eye(3)[truth][:, None]
     fusion, _ = fit_fusion(scores * np.array([1.0, 10.0, 0.1])[:, None], truth, np.ones(240))
     np.testing.assert_allclose(fusion.weights * [1.0, 10.0, 0.1], fusion.weights[0], rtol=0.25)
+
+
+def test_what_a_source_says_of_everybody_alike_does_not_count() -> None:
+    rng = np.random.default_rng(5)
+    truth, fold = labels(), np.arange(240) // 3 % 4
+    scores = np.zeros((240, 3, 3))
+    scores[:, 0] = rng.normal(size=(240, 3)) + 2.0 * np.eye(3)[truth]
+    scores[:, 1] = rng.normal(size=(4, 3))[fold]  # intercepts of a machine that saw nothing
+    scores[:, 2] = [1e-4, 0.0, -1e-4]
+    fusion, _ = fit_fusion(scores, truth, np.ones(240))
+    assert fusion.weights[0] > 1.0
+    assert fusion.weights[1] == fusion.weights[2] == 0.0
+    silent, loss = fit_fusion(np.zeros((240, 3, 3)), truth, np.ones(240))
+    assert not silent.weights.any()
+    assert abs(loss - np.log(3)) < 1e-6
 
 
 def test_importance_moves_the_shares_of_the_classes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -74,6 +75,13 @@ def test_members_and_prior_make_up_128_features():
     torch.testing.assert_close(alone[0][:, :100], features[:, :100])
     assert not alone[0][:, 100:].any()
     assert not alone[1][:, 1].any()
+
+
+def test_without_a_flow_branch_no_feature_knows_the_flow():
+    frames, flows = inputs()
+    net = network(dataclasses.replace(COARSE, flows=False), prior=False)
+    with torch.no_grad():
+        torch.testing.assert_close(net(frames, flows)[0], net(frames, 2.0 * flows + 1.0)[0])
 
 
 def test_coarse_flow_and_prior_make_up_128_features():
@@ -165,19 +173,20 @@ def test_images_are_averaged_down_to_any_size():
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "named"),
     [
-        {"flow_size": 4},
-        {"temporal": "lstm"},
-        {"members": 0},
-        {"members": 6, "coarse": 0},
-        {"coarse": 7},
-        {"channels": (8,)},
-        {"dropout": 1.0},
+        ({"flow_size": 4}, "network.flow_size"),
+        ({"temporal": "lstm"}, "network.temporal"),
+        ({"members": 0}, "network.members must be above 0"),
+        ({"member_features": 0}, "network.member_features must be above 0"),
+        ({"members": 6, "coarse": 0}, "network.members × network.member_features is 6 × 24"),
+        ({"coarse": 7}, "network.coarse must lie in 0..6"),
+        ({"channels": (8,)}, "network.channels"),
+        ({"dropout": 1.0}, "network.dropout"),
     ],
 )
-def test_impossible_networks_are_refused(wrong):
-    with pytest.raises(ConfigError, match="network"):
+def test_impossible_networks_are_refused(wrong, named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
         NetworkSettings(**wrong)
 
 

@@ -31,7 +31,8 @@ COLUMNS: tuple[str, ...] = (
 )
 """Column names. `timestamp` in s; `success` is 1 where a face was measured; `unobservable` says why no
 micro-expression could have been seen in this frame; `rigid`, `residual` and
-`motion_<region>` (length of the motion over one lag) in percent of the eye distance. Unknown: empty."""
+`motion_<region>` (length of the motion over one lag) in percent of the eye distance, in streams of more than
+125 frames a second those of a frame or two before. Unknown: empty."""
 
 
 class CsvSink:

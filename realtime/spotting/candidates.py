@@ -55,8 +55,7 @@ class CandidateFinder:
         self._filter.reset()
         self._usual: float | None = None
         self._recent = np.zeros(len(self._halves))
-        self.needed_amplitude = np.inf
-        """What an action unit must have now to stand out, percent of the eye distance; inf at the start."""
+        self._last_s: float | None = None
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -66,7 +65,9 @@ class CandidateFinder:
         self._samples: deque[Sample] = deque()
         self._peaks: tuple[deque[tuple[float, float]], ...] = tuple(deque() for _ in self._halves)
         self._pending: list[tuple[float, Candidate] | None] = [None for _ in self._halves]
-        self._last_s: float | None = None
+        self.needed_amplitude = np.inf
+        """What an action unit must have now to stand out, percent of the eye distance; inf until the window
+        is full."""
 
     @property
     def seen_s(self) -> float:
