@@ -264,10 +264,10 @@ class FrameRow:
     """Why the frame gave no evidence, as counted in the summary."""
     motion: Motion | None = None
     """The last motion of this face known; in a fast stream it is of an earlier frame (`motion.index`)."""
-    motions: tuple[Motion, ...] = ()
-    """What became known of this face's motion with this frame, in order of time."""
     unobservable: str | None = None
     """Why a micro-expression could not be seen here, as `Unobservable.cause`; None where it could."""
+    motions: tuple[Motion, ...] = ()
+    """What became known of this face's motion with this frame, in order of time."""
 
 
 @dataclass(frozen=True, slots=True)

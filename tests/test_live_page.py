@@ -543,8 +543,8 @@ def _sets_the_threshold(browser: Any, run: LiveRun) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    eventually(lambda: text_of(browser, "value") == "0.82", "the threshold")
-    browser.find_element(By.ID, "threshold").send_keys(Keys.ARROW_LEFT * 12)
+    eventually(lambda: text_of(browser, "value") == "0.75", "the threshold")
+    browser.find_element(By.ID, "threshold").send_keys(Keys.ARROW_LEFT * 5)
     assert text_of(browser, "value") == "0.70", "a state from before does not move the slider back"
     said = b"spotter.confidence is 0.7 from here on"
     until(lambda: any(said in line for _, line in run.records), "word of the new threshold in the outputs")
