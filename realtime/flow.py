@@ -16,7 +16,7 @@ import numpy as np
 from realtime.errors import ConfigError
 from realtime.faces.alignment import RELIEF_SIZE, step_px, warp
 from realtime.geometry import EYE_DISTANCE, FACE_UNIT_Y, LIDS, REGIONS, Region, unit_grid
-from realtime.grid_flow import FirstLook, Look, first_look, second_look
+from realtime.grid_flow import FirstLook, Look, first_look, grid_flow, second_look
 from realtime.types import F32, F64, U8, AlignedFace, Motion, readonly
 
 GRID = RELIEF_SIZE
@@ -161,7 +161,7 @@ class FlowMeter:
 
 def face_flow(before: U8 | F32, now: U8 | F32) -> tuple[F64, F64]:
     """Flow between two canonical faces (S, S): u, v (GRID, GRID), percent of the eye distance."""
-    return _in_percent(second_look(first_look(before, now, _COARSE), GRID, _FINE), len(now))
+    return _in_percent(grid_flow(before, now, GRID, _COARSE, _FINE), len(now))
 
 
 def _in_percent(flow: F32, side: int) -> tuple[F64, F64]:
