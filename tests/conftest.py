@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from offline.synthesis.truth import Truth
 from offline.synthesis.video import write_video
 from realtime.pipeline import Pipeline
 from realtime.types import FacialEvent, Frame, FrameRow, readonly
+
+# a shell that runs its tests in the background has them, and all that they start, ignore interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PLAN = {"seconds": 3.6, "fps": 100.0, "width": 240, "height": 200, "face_width_px": 130.0, "seed": 6}
 CLIP_FRAMES = 165
