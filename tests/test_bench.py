@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +15,12 @@ import pytest
 from conftest import Clip
 
 import realtime.cli
-from realtime.bench import command, sample
+from realtime.bench import command, host, sample
 from realtime.bench.comparison import comparison, load_record
 from realtime.bench.environment import environment
 from realtime.bench.fleet import MeasuringFailed, run_together
 from realtime.bench.histogram import Histogram, bucket_edges_ms
+from realtime.bench.host import stolen_s
 from realtime.bench.memory import peak_mb, resident_mb, slope
 from realtime.bench.plot import picture
 from realtime.bench.record import middle, rounded, together
@@ -288,7 +290,8 @@ def test_the_route_is_measured_in_processes_of_their_own(measured: list[dict[str
     for stream in measured:
         assert set(stream["stages"]) >= {"decode", "face", "align", "flow", "spot", "sinks", "rest"}
         assert stream["frames"] == 200 - stream["warm_up"]["frames"]
-        assert stream["route"]["count"] == stream["frames"]
+        assert stream["route"]["count"] == stream["processor"]["count"] == stream["frames"]
+        assert stream["processor"]["mean_ms"] <= 1.01 * stream["route"]["mean_ms"] + 0.1
         assert stream["stream"]["passes"] == 2
         assert stream["budget_ms"] == pytest.approx(10.0)
         assert stream["provider"] is None
@@ -313,6 +316,7 @@ def test_the_table_names_everything(measured: list[dict[str, Any]]) -> None:
         "sinks",
         "rest",
         "route",
+        "processor",
         "throughput",
         "late",
         "provider",
@@ -323,6 +327,32 @@ def test_the_table_names_everything(measured: list[dict[str, Any]]) -> None:
     assert "2 streams at once" in text
     assert "medians of 2 runs" in text
     assert "nan" not in text
+
+
+def test_what_the_host_takes_is_said(
+    measured: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    record = whole(measured)
+    assert "12.5% of its time taken by its host" in table({**record, "stolen": 0.125})
+    assert "taken by its host" not in table({**record, "stolen": None})
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(host, "_STAT", stat)
+    monkeypatch.setattr(host.os, "cpu_count", lambda: 4)
+    stat.write_text("cpu  9 9 9 9 9 9 9 800 9 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    assert stolen_s() == pytest.approx(200.0 / os.sysconf("SC_CLK_TCK"))
+    for text in ("", "cpu 1 2", "cpu a b c d e f g h"):
+        stat.write_text(text)
+        assert stolen_s() is None
+    stat.unlink()
+    assert stolen_s() is None
+
+
+def test_waiting_takes_no_processor() -> None:
+    watch = Stopwatch(5.0)
+    watch.begin()
+    threading.Event().wait(0.05)
+    watch.end()
+    assert watch.processor.max_ms < 0.5 * watch.route.max_ms
 
 
 def test_the_picture_is_drawn(measured: list[dict[str, Any]]) -> None:

@@ -75,6 +75,8 @@ def _rows(a: Record, b: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "frames/s", ("fps",)
     for key in ("p50", "p95", "p99", "max"):
         yield f"route {key}, ms", ("route", f"{key}_ms")
+    for key in ("p50", "p99"):
+        yield f"processor {key}, ms", ("processor", f"{key}_ms")
     for name in STAGES:
         if name in a["stages"] and name in b["stages"]:
             yield f"{name} mean, ms", ("stages", name, "mean_ms")

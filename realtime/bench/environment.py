@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime import __version__
+from realtime.bench.host import cores
 
 _PACKAGES = (
     "numpy",
@@ -25,9 +26,8 @@ _PACKAGES = (
 
 def environment() -> dict[str, Any]:
     """Cores, processor, load average now, and versions of what the route rests on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "cores": usable,
+        "cores": cores(),
         "cpu": _cpu_model(),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",

@@ -34,7 +34,9 @@ def together(streams: Sequence[Record]) -> dict[str, Any]:
         whole[key] = max(stream[key] for stream in streams)
     firsts = [stream["first_event_s"] for stream in streams if stream["first_event_s"] is not None]
     whole["first_event_s"] = max(firsts, default=None)
-    whole["route"] = _pooled([stream["route"] for stream in streams])
+    for part in ("route", "processor"):
+        whole[part] = _pooled([stream[part] for stream in streams])
+    whole["stolen"] = max((stream["stolen"] or 0.0 for stream in streams), default=0.0) or None
     latencies = [stream["latency"] for stream in streams]
     whole["latency"] = Histogram.merged(latencies).as_record() if all(latencies) else None
     for part in ("stages", "beside"):
@@ -56,6 +58,7 @@ def middle(runs: Sequence[Record]) -> dict[str, Any]:
         {
             **{key: run[key] for key in spread},
             "route": _figures(run["route"]),
+            "processor": _figures(run["processor"]),
             "stages": {name: _figures(stage) for name, stage in run["stages"].items()},
         }
         for run in runs

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from realtime.bench.histogram import Histogram
@@ -57,19 +57,21 @@ class Stopwatch:
     """Time by stage and for the whole route, frame by frame, in a fixed amount of memory.
 
     `begin` and `end` enclose a frame, in one thread; `add` says what a part of it cost. Parts that other
-    threads do at the same time are kept apart, as `beside`.
+    threads do at the same time are kept apart, as `beside`. `route` is time by the clock, `processor` that
+    part of it in which the route's thread had a core.
     """
 
     def __init__(self, budget_ms: float) -> None:
         self.budget_ms = budget_ms
         self._thread = threading.get_ident()
         self._frame: dict[str, float] = {}
-        self._started_s = perf_counter()
+        self._started_s, self._started_cpu_s = perf_counter(), thread_time()
         self.clear()
 
     def clear(self) -> None:
         """Forget what was measured so far."""
         self.route = Histogram()
+        self.processor = Histogram()
         self.latency = Histogram()
         self.stages = {name: Histogram() for name in STAGES}
         self.beside: dict[str, Histogram] = {}
@@ -79,7 +81,7 @@ class Stopwatch:
     def begin(self) -> None:
         """A frame starts on its way."""
         self._frame = {}
-        self._started_s = perf_counter()
+        self._started_s, self._started_cpu_s = perf_counter(), thread_time()
 
     def add(self, stage: str, duration_ms: float) -> None:
         """A part of the current frame's way."""
@@ -91,6 +93,7 @@ class Stopwatch:
     def end(self, waited_ms: float | None = None) -> None:
         """The frame is done. `waited_ms`: from its capture to its end, where a camera sets the pace."""
         route_ms = 1000.0 * (perf_counter() - self._started_s)
+        self.processor.add(1000.0 * (thread_time() - self._started_cpu_s))
         self._frame["rest"] = max(route_ms - sum(self._frame.values()), 0.0)
         for name, cost_ms in self._frame.items():
             self.stages[name].add(cost_ms)

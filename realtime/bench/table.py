@@ -27,11 +27,13 @@ def _lines(record: Record) -> Iterator[str]:
     for name, times in record["beside"].items():
         yield _row(f"{name} *", times)
     yield _row("route", record["route"])
+    yield _row("processor", record["processor"])
     if record["latency"]:
         yield _row("latency", record["latency"])
     yield ""
     if record["beside"]:
         yield "* in a thread of its own, beside the route"
+    yield "route is time by the clock; processor, what of it the route had a core"
     for name, text in _remarks(record):
         yield f"{name:<14}{text}"
     if record["streams"]:
@@ -81,7 +83,11 @@ def _remarks(record: Record) -> Iterator[tuple[str, str]]:
     found = f"{record['events']:g}" + (f", the first {first:.1f} s after the start" if first else "")
     yield "events", found
     machine = record["environment"]
-    yield "machine", f"{machine['cores']} cores, {machine['cpu']}, load average {machine['load_average']}"
+    taken = f", {record['stolen']:.1%} of its time taken by its host" if record["stolen"] else ""
+    yield (
+        "machine",
+        f"{machine['cores']} cores, {machine['cpu']}, load average {machine['load_average']}{taken}",
+    )
 
 
 def _memory(record: Record) -> str:

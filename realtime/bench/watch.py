@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from realtime.bench.host import stolen_s
 from realtime.bench.stopwatch import Stopwatch
 from realtime.sinks import EventSink
 from realtime.types import (
@@ -57,6 +58,8 @@ class WatchedSource:
         """What the warm-up took; None while it lasts."""
         self.wall_s = self.cpu_s = 0.0
         """Of the measurement, up to the last frame."""
+        self.stolen_s: float | None = None
+        """How long others had a core meanwhile, mean of all cores; None where this system does not tell."""
 
     def __enter__(self) -> WatchedSource:
         return self
@@ -66,17 +69,21 @@ class WatchedSource:
 
     def __iter__(self) -> Iterator[Frame | Unreadable]:
         items = iter(self._source)
-        started_s, started_cpu_s = time.perf_counter(), time.process_time()
+        started_s, started_cpu_s, stolen_before_s = time.perf_counter(), time.process_time(), stolen_s()
         while (item := self._next(items)) is not None:
             if self.warm_up is None and isinstance(item, Frame) and item.time_s >= self._span.warm_up_s:
                 self._end_warm_up(time.perf_counter() - started_s)
                 started_s, started_cpu_s = time.perf_counter(), time.process_time()
+                stolen_before_s = stolen_s()
             yield item
             self._done(item)
             self.wall_s = time.perf_counter() - started_s
             self.cpu_s = time.process_time() - started_cpu_s
             if self.warm_up and self._span.seconds is not None and self.wall_s >= self._span.seconds:
                 self._enough.set()
+        stolen_after_s = stolen_s()
+        if stolen_before_s is not None and stolen_after_s is not None:
+            self.stolen_s = stolen_after_s - stolen_before_s
 
     def _next(self, items: Iterator[Frame | Unreadable]) -> Frame | Unreadable | None:
         self._watch.begin()

@@ -108,7 +108,9 @@ def _figures(watch: Stopwatch, source: WatchedSource) -> dict[str, Any]:
         "wall_s": wall_s,
         "fps": frames / wall_s,
         "cores": source.cpu_s / wall_s,
+        "stolen": None if source.stolen_s is None else source.stolen_s / wall_s,
         "route": {**watch.route.as_record(), "share": watch.route.sum_ms / whole_ms},
+        "processor": {**watch.processor.as_record(), "share": watch.processor.sum_ms / whole_ms},
         "latency": watch.latency.as_record() if watch.latency.count else None,
         "stages": stages,
         "beside": {
