@@ -5,7 +5,8 @@ picture is taken for a quadratic polynomial, and the displacement is the one tha
 one over to the other, by least squares over a window. Three things make it several times cheaper, and less
 noisy, than the dense flow of a library: windows are averaged on a coarse grid, since nobody asks for single
 pixels; the expansion is linear, so that of the pictures' sum and difference is enough; and the second,
-finer look warps the picture in place of its coefficients.
+finer look warps the picture in place of its coefficients. Where the light has changed in between, its
+contrast is brought to that of the other picture first: the method takes any change of grey for motion.
 """
 
 from __future__ import annotations
@@ -28,6 +29,13 @@ _FLAT = 0.016
 _BORDER = (0.14, 0.14, 0.4472, 0.4472, 0.4472)
 """Trust in the pixels next to the border, outermost first, as in OpenCV: what is beyond it is unknown."""
 _EDGE = cv2.BORDER_REPLICATE
+_LIGHT_CELLS, _LIGHT_ROUNDS = 16, 3
+_LIGHT_REACH = 48.0
+"""Tukey's constant, 4.7 standard deviations, squared, in medians of the squares."""
+_LIGHT_LEAST = 0.01
+"""Square of the grey levels by which cells differ without a cause."""
+_LIGHT_FLAT = 1.0
+"""Variance of the cells, grey levels², below which there is no contrast to go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,7 @@ def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Lo
 def first_look(before: U8 | F32, now: U8 | F32, coarse: Look) -> FirstLook:
     """The first half of `grid_flow`."""
     first, second = (_smoothed(picture) for picture in (before, now))
+    second /= contrast(first, second)
     side = len(first)
     rough = _displacement(_shrunk(first, side // 2), _shrunk(second, side // 2), coarse)
     dense = np.asarray(cv2.resize(rough, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
@@ -83,6 +92,28 @@ def second_look(seen: FirstLook, size: int, fine: Look) -> F32:
     """The second half of `grid_flow`."""
     rest = _displacement(seen.before, seen.back, fine)
     return np.moveaxis(_shrunk(seen.dense, size) + _shrunk(rest, size), -1, 0)
+
+
+def contrast(before: F32, now: F32) -> float:
+    """By how much the contrast has changed from one picture to the other, 0.25 to 4; 1: not at all.
+
+    The slope of a line through the grey levels of 16×16 cells by least squares, reweighted (Tukey's biweight)
+    so that what has moved does not count. An offset common to all pixels moves nothing and is left.
+    """
+    x, y = (_shrunk(picture, _LIGHT_CELLS).ravel() for picture in (before, now))
+    weights, whole, slope = np.ones_like(x), float(x.size), 1.0
+    for _ in range(_LIGHT_ROUNDS):
+        x_own, y_own = x - weights @ x / whole, y - weights @ y / whole
+        weighted = weights * x_own
+        spread = float(weighted @ x_own)
+        if spread < _LIGHT_FLAT * whole:
+            return 1.0
+        slope = float(weighted @ y_own) / spread
+        squared = np.square(y_own - slope * x_own)
+        usual = max(float(np.partition(squared, x.size // 2)[x.size // 2]), _LIGHT_LEAST)
+        weights = np.square(np.maximum(1.0 - squared / (_LIGHT_REACH * usual), 0.0))
+        whole = float(weights.sum())
+    return min(max(slope, 0.25), 4.0)
 
 
 def _smoothed(picture: U8 | F32) -> F32:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.grid_flow import Look, grid_flow
+from realtime.grid_flow import Look, contrast, grid_flow
 
 SIZE = 128
 LOOKS = Look(16, 5), Look(32, 5)
@@ -53,6 +53,27 @@ def test_a_shift_is_measured(dx: float, dy: float) -> None:
     assert u.dtype == np.float32
     assert np.median(u[INNER, INNER]) == pytest.approx(dx, abs=0.005 + 0.03 * abs(dx))
     assert np.median(v[INNER, INNER]) == pytest.approx(dy, abs=0.005 + 0.03 * abs(dy))
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.8, 0.0), (1.1, 0.0), (1.25, -20.0), (1.0, 15.0)])
+def test_a_change_of_light_is_no_movement(gain: float, offset: float) -> None:
+    picture = texture()
+    same = grid_flow(picture, shifted(picture, 0.3, -0.2), 16, *LOOKS)
+    lit = grid_flow(picture, gain * shifted(picture, 0.3, -0.2) + offset, 16, *LOOKS)
+    assert np.sqrt(np.mean((lit - same) ** 2)) < 0.006
+
+
+def test_what_comes_into_the_picture_does_not_count_as_light() -> None:
+    picture = texture()
+    now = 1.15 * picture
+    assert contrast(picture, now) == pytest.approx(1.15, abs=1e-3)
+    now[20:70, 30:80] = 40.0
+    assert contrast(picture, now) == pytest.approx(1.15, abs=0.01)
+
+
+def test_without_contrast_there_is_nothing_to_go_by() -> None:
+    assert contrast(even(90.0), 1.3 * texture()) == 1.0
+    assert contrast(texture(), even(90.0)) == 0.25
 
 
 def test_a_local_movement_stays_where_it_is() -> None:

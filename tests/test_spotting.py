@@ -140,16 +140,50 @@ def test_a_moving_head_gives_no_event() -> None:
     assert spot(motions(slow, rigid=60.0)) == []
 
 
-def test_a_light_step_gives_no_event() -> None:
-    assert spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 150.0)) == []
+def test_where_the_light_changes_too_much_there_is_no_event() -> None:
+    assert spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 180.0)) == []
+
+
+def test_a_movement_is_found_while_the_light_changes_a_little() -> None:
+    """The flow makes up for the change."""
+    (found,) = spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 144.0))
+    assert found.apex_s == pytest.approx(2.15, abs=0.03)
+
+
+@pytest.mark.parametrize("fps", [30.0, 100.0])
+def test_a_movement_at_the_very_beginning_is_found(fps: float) -> None:
+    corners = pulse(0.25, 0.4, 0.61, 1.2)
+    (found,) = spot(motions({"mouth_corner_left": corners, "mouth_corner_right": corners}, fps))
+    assert found.apex_s == pytest.approx(0.4, abs=0.05)
+
+
+def test_before_the_noise_is_known_a_movement_must_be_surer() -> None:
+    corners = pulse(0.25, 0.4, 0.61, 1.2)
+    signal = motions({"mouth_corner_left": corners, "mouth_corner_right": corners})
+    assert spot(signal, SpotterConfig(early_confidence=0.999)) == []
+    assert len(spot(motions(CORNERS), SpotterConfig(early_confidence=0.999))) == 1
+
+
+def test_the_spotter_says_until_when_it_could_not_have_seen_a_movement() -> None:
+    signal = motions({}, brightness=lambda t: 120.0 if t < 2.6 else 180.0)
+    spotter, blind = Spotter(), {}
+    for motion in signal:
+        spotter.push(motion)
+        blind[motion.time_s] = spotter.blind
+    start_s = signal[0].time_s
+    assert {cause for time_s, cause in blind.items() if time_s < start_s + 0.29} == {"warm_up"}
+    assert {cause for time_s, cause in blind.items() if start_s + 0.35 < time_s < 2.59} == {None}
+    assert {cause for time_s, cause in blind.items() if 2.6 <= time_s < 2.73} == {"light"}
+    assert {cause for time_s, cause in blind.items() if 2.75 <= time_s < 3.04} == {"warm_up"}
+    assert {cause for time_s, cause in blind.items() if time_s > 3.1} == {None}
 
 
 def test_after_a_light_step_the_noise_is_still_known() -> None:
     """A movement shortly after it is found: only the signal has a hole, not what was learned of the noise."""
     corners = pulse(3.0, 3.15, 3.35, 1.2)
     regions = {"mouth_corner_left": corners, "mouth_corner_right": corners}
-    signal = motions(regions, brightness=lambda t: 120.0 if t < 2.6 else 150.0)
-    assert any(abs(motion.brightness_change) > 0.05 for motion in signal)
+    signal = motions(regions, brightness=lambda t: 120.0 if t < 2.6 else 180.0)
+    assert any(abs(motion.brightness_change) > 0.3 for motion in signal)
     (found,) = spot(signal)
     assert found.onset_s == pytest.approx(3.0, abs=0.06)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.spotting.matched import MatchedFilter
+from realtime.spotting.matched import SHAPES, USUAL_SHAPE, MatchedFilter
 from realtime.spotting.model import load_model
 from realtime.types import F64
 
@@ -54,6 +54,23 @@ def test_a_pulse_is_measured_along_its_template(fps: float) -> None:
     assert best.amplitude[g, k] == pytest.approx(2.0, rel=0.2)
     assert quality[g, k] > 0.85
     assert best.signal[g, k] > 10.0
+
+
+def test_short_pulses_are_looked_for_before_there_is_room_for_long_ones() -> None:
+    times = 2.0 - 1.5 / 60.0 + np.arange(60) / 60.0
+    filters, known, best = make_filter(), [], 0.0
+    assert filters.shapes == 0
+    for t, y in zip(times, signal(2.0 * template("AU12"), times), strict=True):
+        match = filters.push(t, LAG_S, y)
+        known.append(0 if match is None else len(match.signal))
+        assert known[-1] == filters.shapes
+        if match is not None and filters.shapes == USUAL_SHAPE + 1:
+            best = max(best, float(match.quality(3.5, (0.1, 10.0))[USUAL_SHAPE].max()))
+    assert best > 0.85
+    assert known == sorted(known)
+    assert {0, 1, len(SHAPES)} <= set(known)
+    filters.interrupt()
+    assert filters.shapes == 0
 
 
 def test_noise_alone_has_little_quality() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from realtime.spotting.config import SpotterConfig
 from realtime.spotting.features import BROWS, LIDS, REGIONS, Sample, describe
-from realtime.spotting.matched import SHAPES, TAIL_S, WINDOW_S, Match, MatchedFilter, halves
+from realtime.spotting.matched import SHAPES, TAIL_S, USUAL_SHAPE, WINDOW_S, Match, MatchedFilter, halves
 from realtime.spotting.model import MicroModel
 from realtime.types import F64, Motion
 
@@ -71,7 +71,13 @@ class CandidateFinder:
 
     @property
     def seen_s(self) -> float:
+        """How much of the stream the noise rests on, s."""
         return self._filter.seen_s
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a movement of usual length has room in what was seen since the last hole."""
+        return self._filter.shapes > USUAL_SHAPE
 
     def push(self, motion: Motion) -> tuple[Candidate, ...]:
         self._bin.append(Sample.of(motion))

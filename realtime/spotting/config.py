@@ -22,7 +22,8 @@ class SpotterConfig:
     noise_floor: float = 0.04
     """Least noise of a region, percent of the eye distance."""
     warm_up_s: float = 0.3
-    """Nothing is reported before the noise has been watched for this long, s."""
+    """Before the noise has been watched for this long, s, no macro-expression is reported, and a
+    micro-expression must be as sure as `early_confidence`."""
     close_ratio: float = 0.7
     """A lobe ends when it has fallen below this share of its peak."""
     opposite: float = -0.5
@@ -31,6 +32,8 @@ class SpotterConfig:
     """… and the smaller of them is at least this share of the larger."""
     confidence: float = 0.75
     """Least probability, by the model's own account, of a micro-expression that is reported."""
+    early_confidence: float = 0.85
+    """The same while the noise is not known yet, where that is more."""
     needed_factor: float = 2.0
     """`Spotter.needed_amplitude` is this many times the amplitude whose motion would be as strong as all
     that moves now; of synthetic events above it about 84 % were found."""
@@ -62,8 +65,9 @@ class SpotterConfig:
     observable_motion: float = 0.2
     """Above this much motion of the whole face, head removed, a movement of .8 px (on a face of 200 px) is
     mostly missed: RMS over the face in percent of the eye distance per lag, as `Spotter.activity`."""
-    max_light_change: float = 0.05
-    """Spotting is suspended while the light changes by more than this share per lag."""
+    max_light_change: float = 0.3
+    """Spotting is suspended while the light changes by more than this share per lag; the flow makes up for
+    less."""
     min_light_ratio: float = 0.3
     """… or is below this share of the stream's usual brightness."""
 
@@ -88,7 +92,15 @@ class SpotterConfig:
                 )
         if not -1.0 <= self.opposite < 0.0:
             raise ConfigError(f"spotter.opposite is a cosine in -1..0, not {self.opposite}")
-        for name in ("close_ratio", "balance", "confidence", "max_return", "blink_closure", "min_explained"):
+        for name in (
+            "close_ratio",
+            "balance",
+            "confidence",
+            "early_confidence",
+            "max_return",
+            "blink_closure",
+            "min_explained",
+        ):
             if getattr(self, name) >= 1.0:
                 raise ConfigError(f"spotter.{name} is a share below 1, not {getattr(self, name)}")
         if not self.min_duration_s < self.micro_max_s < self.macro_max_s:

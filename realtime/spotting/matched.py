@@ -27,18 +27,21 @@ SHAPES: tuple[tuple[float, float], ...] = (
     (0.30, 0.15),
     (0.24, 0.24),
 )
-"""Rise and fall of the pulses that are looked for, s."""
+"""Rise and fall of the pulses that are looked for, s, short ones first."""
 TAIL_S = 0.05
 """A pulse is looked for up to this long after its end, s: its trace lasts one lag longer."""
-WINDOW_S = max(rise + fall for rise, fall in SHAPES) + TAIL_S
 _RISE, _FALL = (np.array(column)[:, None] for column in zip(*SHAPES, strict=True))
+_SPANS_S = (_RISE + _FALL)[:, 0] + TAIL_S
+WINDOW_S = float(_SPANS_S[-1])
 _TINY = 1e-9
-_TYPICAL = 3
+USUAL_SHAPE = 3
+"""A pulse of 0.28 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What the filters say at one time: (g, k) for g pulse shapes and k templates."""
+    """What the filters say at one time: (g, k) for k templates and the first g of `SHAPES`, those that have
+    room in what was seen so far."""
 
     amplitude: F64
     """Displacement at the apex, percent of the eye distance; negative: the template backwards."""
@@ -85,7 +88,7 @@ class Match:
 
 
 class MatchedFilter:
-    """`push` takes the motion of all channels and gives the match, once the window is full."""
+    """`push` takes the motion of all channels and gives the match, once there is room for a pulse."""
 
     def __init__(self, templates: F64, noise_s: float, guard_s: float, floor: float) -> None:
         """`templates` (k, c): displacement of each channel for an amplitude of 1. `noise_s`: time constant
@@ -108,6 +111,8 @@ class MatchedFilter:
         self._samples: deque[tuple[float, float, F64]] = deque()
         self._waiting: deque[tuple[float, F64]] = deque()
         self._last_s: float | None = None
+        self.shapes = 0
+        """How many of `SHAPES`, from the first on, have room in what was seen since then."""
 
     @property
     def seen_s(self) -> float:
@@ -119,17 +124,19 @@ class MatchedFilter:
         self._samples.append((time_s, lag_s, channels))
         while len(self._samples) > 2 and self._samples[1][0] < time_s - WINDOW_S:
             self._samples.popleft()
-        if self._samples[0][0] > time_s - WINDOW_S:
+        self.shapes = int(np.searchsorted(_SPANS_S, time_s - self._samples[0][0] + 1e-6, "right"))
+        if not self.shapes:
             return None
+        rise, fall, variance = _RISE[: self.shapes], _FALL[: self.shapes], self._variance[: self.shapes]
         times = np.array([sample[0] for sample in self._samples])
         lags = np.array([sample[1] for sample in self._samples])
         motion = np.array([sample[2] for sample in self._samples])
-        since = times - (time_s - TAIL_S) + _RISE + _FALL
-        pulse = _pulse(since) - _pulse(since - lags)
+        since = times - (time_s - TAIL_S) + rise + fall
+        pulse = _pulse(since, rise, fall) - _pulse(since - lags, rise, fall)
         weight = np.maximum((pulse**2).sum(axis=1, keepdims=True), _TINY)
         amplitude = pulse @ motion / weight
         energy = (since >= 0.0).astype(np.float64) @ motion**2
-        precision = 1.0 / np.maximum(self._variance, self._floor**2)
+        precision = 1.0 / np.maximum(variance, self._floor**2)
         self._learn(time_s, amplitude)
         return self._match(amplitude, weight, energy, precision)
 
@@ -164,9 +171,12 @@ class MatchedFilter:
             self._last_s = at_s
             self._seen_s += step_s
             share = 1.0 - np.exp(-step_s / min(self._noise_s, max(self._seen_s, 0.1)))
-            limit = 9.0 * np.maximum(self._variance, self._floor**2)
-            self._variance = self._variance + share * (np.minimum(old**2, limit) - self._variance)
-            typical = np.clip(old[_TYPICAL], -np.sqrt(limit[_TYPICAL]), np.sqrt(limit[_TYPICAL]))
+            known = len(old)
+            limit = 9.0 * np.maximum(self._variance[:known], self._floor**2)
+            self._variance[:known] += share * (np.minimum(old**2, limit) - self._variance[:known])
+            if known <= USUAL_SHAPE:
+                continue
+            typical = np.clip(old[USUAL_SHAPE], -np.sqrt(limit[USUAL_SHAPE]), np.sqrt(limit[USUAL_SHAPE]))
             self._covariance = self._covariance + share * (np.outer(typical, typical) - self._covariance)
 
 
@@ -175,15 +185,16 @@ def halves(since_s: F64, lag_s: F64, g: int, along: F64) -> tuple[float, float]:
 
     `since_s`, `lag_s` and `along`, all (n,): time since the onset, the lag, and the motion along a template.
     """
-    pulse = (_pulse(since_s[None]) - _pulse((since_s - lag_s)[None]))[g]
+    rise_s, fall_s = _RISE[g], _FALL[g]
+    pulse = _pulse(since_s, rise_s, fall_s) - _pulse(since_s - lag_s, rise_s, fall_s)
     out, back = (pulse * (pulse * sign > 0.0) for sign in (1.0, -1.0))
     first, second = (float(part @ along) / max(float(part @ part), _TINY) for part in (out, back))
     return first, second
 
 
-def _pulse(since: F64) -> F64:
-    """Raised cosines up and down: (g, n) for (g, n) times since the onset, s."""
-    rising = 0.5 - 0.5 * np.cos(np.pi * since / _RISE)
-    falling = 0.5 + 0.5 * np.cos(np.pi * (since - _RISE) / _FALL)
-    inside = (since > 0.0) & (since < _RISE + _FALL)
-    return np.where(inside, np.where(since < _RISE, rising, falling), 0.0)
+def _pulse(since: F64, rise: F64, fall: F64) -> F64:
+    """Raised cosines up and down: (g, n) for (g, n) times since the onset and (g, 1) lengths, s."""
+    rising = 0.5 - 0.5 * np.cos(np.pi * since / rise)
+    falling = 0.5 + 0.5 * np.cos(np.pi * (since - rise) / fall)
+    inside = (since > 0.0) & (since < rise + fall)
+    return np.where(inside, np.where(since < rise, rising, falling), 0.0)

@@ -36,6 +36,11 @@ class MicroSpotter:
         self._finder.interrupt()
 
     @property
+    def has_room(self) -> bool:
+        """Whether a movement of usual length has room in what was seen since the last hole."""
+        return self._finder.has_room
+
+    @property
     def needed_amplitude(self) -> float:
         """Displacement at the apex that a typical action unit would need now, percent of the eye distance."""
         return self._finder.needed_amplitude * self._config.needed_factor
@@ -58,10 +63,12 @@ class MicroSpotter:
         return tuple(movement for movement in found if movement is not None)
 
     def _judge(self, candidate: Candidate, history: History, now_s: float) -> KeyFrames | None:
-        if self._finder.seen_s < self._config.warm_up_s or candidate.apex_s <= self._busy_until_s:
+        if candidate.apex_s <= self._busy_until_s:
             return None
-        probability = self._model.score(candidate.features)
-        if probability < self._config.confidence:
+        least = self._config.confidence
+        if self._finder.seen_s < self._config.warm_up_s:
+            least = max(least, self._config.early_confidence)
+        if self._model.score(candidate.features) < least:
             return None
         stretch = history.since(candidate.onset_s - _LEAD_S)
         direction = candidate.amplitude * self._model.templates[candidate.template][: 2 * len(REGION_NAMES)]

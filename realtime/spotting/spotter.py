@@ -116,7 +116,7 @@ class Spotter:
         """
         if self._suspended:
             return "light"
-        if self._macro.seen_s < self.config.warm_up_s:
+        if self._macro.seen_s < self.config.warm_up_s or not self._micro.has_room:
             return "warm_up"
         return "motion" if self._activity > self.config.observable_motion else None
 
