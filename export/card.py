@@ -17,10 +17,10 @@ but their faces are cut out where they are known to be, not where a tracker find
 population.
 
 The recipe is not blind. Its action-unit fields, crop geometry and noise level, the strength of the cheek
-(AU 6) beside other units, the spread of the ratio of u to v, the strength of the augmentation and the leaving
-out of the strain were chosen with the MEGC 2019 flow maps, their class means and their scores in sight, among
-some 50 configurations (the augmentation on every other person of them). No real sample was trained on, but
-figures on those maps are optimistic to that degree.
+(AU 6) beside other units, the spread of the ratio of u to v, the strength of the augmentation, how often
+each class is expected and the leaving out of the strain were chosen with the MEGC 2019 flow maps, their class
+means and their scores in sight, among some 50 configurations (the augmentation on every other person of
+them). No real sample was trained on, but figures on those maps are optimistic to that degree.
 """
 
 _PORTRAIT = "warps of one public-domain portrait, reshaped and repainted into many identities"
@@ -102,7 +102,20 @@ def _sources(description: Mapping[str, Any]) -> str:
     return (
         f"Blocks that are on: {', '.join(on)}; off: {', '.join(off) or 'none'}. Weights of the sources: "
         f"{weights}; log loss {choice['log_loss']:.3f} on training subjects "
-        "that the scored source had not seen.\n"
+        f"that the scored source had not seen.{_expected(description)}\n"
+    )
+
+
+def _expected(description: Mapping[str, Any]) -> str:
+    """How often the probabilities take each class to come, where that was stated."""
+    shares = description["settings"]["class_shares"]
+    if not shares:
+        return ""
+    named = zip(description["classes"], shares, strict=True)
+    return (
+        "\n\nThe probabilities expect the classes this often: "
+        + ", ".join(f"{name} {share / sum(shares):.2f}" for name, share in named)
+        + "."
     )
 
 

@@ -22,6 +22,7 @@ from tiny_model import tiny_bundle, tiny_model, tiny_samples, tiny_trained_folde
 
 from export import bundle_writer, parity
 from export.bundle_writer import export_bundle
+from export.card import model_card
 from export.cli import main as export_main
 from export.to_onnx import network_to_onnx
 from offline.trained_model import load_trained
@@ -367,3 +368,11 @@ def test_the_card_says_what_must_be_said():
     card = (tiny_bundle() / CARD).read_text()
     for words in ("synthetic data alone", "Article 5(1)(f)", "no lie detector", "person must check"):
         assert words in card
+
+
+def test_the_card_says_how_often_the_classes_are_expected():
+    description = json.loads((tiny_bundle() / "bundle.json").read_text())
+    assert "expect the classes" not in model_card(description)
+    description["settings"]["class_shares"] = [2.0, *[1.0] * (len(description["classes"]) - 1)]
+    share = 2.0 / (len(description["classes"]) + 1)
+    assert f"this often: {description['classes'][0]} {share:.2f}, " in model_card(description)
