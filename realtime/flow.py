@@ -68,6 +68,7 @@ class _Begun:
             brightness=self.brightness,
             aperture=self.face.aperture,
             delay_s=self.delay_s,
+            patchy_light=self.looked.patchy,
         )
 
 
@@ -184,6 +185,7 @@ def motion_from_grid(
     brightness: tuple[float, float],
     aperture: float,
     delay_s: float = 0.0,
+    patchy_light: float = 0.0,
 ) -> Motion:
     """Take the head's motion out of a flow (GRID, GRID), percent of the eye distance, and pool the rest.
 
@@ -203,6 +205,7 @@ def motion_from_grid(
         brightness_change=(brightness[0] - brightness[1]) / max(brightness[1], 1.0),
         aperture=aperture,
         delay_s=delay_s,
+        patchy_light=patchy_light,
     )
 
 

@@ -58,6 +58,8 @@ class FirstLook:
     """(S, S): the later picture, smoothed, and taken back by the displacement that was seen."""
     dense: F32
     """(S, S, 2): that displacement, pixels."""
+    patchy: float
+    """Change of brightness that is not of the whole picture, as a share of it; see `light_change`."""
 
 
 def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Look) -> F32:
@@ -78,14 +80,15 @@ def grid_flow(before: U8 | F32, now: U8 | F32, size: int, coarse: Look, fine: Lo
 def first_look(before: U8 | F32, now: U8 | F32, coarse: Look) -> FirstLook:
     """The first half of `grid_flow`."""
     first, second = (_smoothed(picture) for picture in (before, now))
-    second /= contrast(first, second)
+    gain, patchy = light_change(first, second)
+    second /= gain
     side = len(first)
     rough = _displacement(_shrunk(first, side // 2), _shrunk(second, side // 2), coarse)
     dense = np.asarray(cv2.resize(rough, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
     dense = np.rint(dense * (side / (side // 2) * _STEPS)) / _STEPS
     x, y = _pixels(side)
     back = cv2.remap(second, x + dense[..., 0], y + dense[..., 1], cv2.INTER_LINEAR, borderMode=_EDGE)
-    return FirstLook(first, np.asarray(back, np.float32), dense)
+    return FirstLook(first, np.asarray(back, np.float32), dense, patchy)
 
 
 def second_look(seen: FirstLook, size: int, fine: Look) -> F32:
@@ -94,26 +97,33 @@ def second_look(seen: FirstLook, size: int, fine: Look) -> F32:
     return np.moveaxis(_shrunk(seen.dense, size) + _shrunk(rest, size), -1, 0)
 
 
-def contrast(before: F32, now: F32) -> float:
-    """By how much the contrast has changed from one picture to the other, 0.25 to 4; 1: not at all.
+def light_change(before: F32, now: F32) -> tuple[float, float]:
+    """By how much the contrast has changed from one picture to the other, 0.5 to 2 (1: not at all), and the
+    part of the change of brightness that this and an offset common to all pixels do not explain, as a share
+    of the brightness: shadows and lamps that light a part of the picture.
 
-    The slope of a line through the grey levels of 16×16 cells by least squares, reweighted (Tukey's biweight)
-    so that what has moved does not count. An offset common to all pixels moves nothing and is left.
+    The contrast is the slope of a line through the grey levels of 16×16 cells by least squares, reweighted
+    (Tukey's biweight) so that what has moved does not count, as long as most of the picture stays.
     """
     x, y = (_shrunk(picture, _LIGHT_CELLS).ravel() for picture in (before, now))
-    weights, whole, slope = np.ones_like(x), float(x.size), 1.0
+    weights, whole, slope, unexplained = np.ones_like(x), float(x.size), 1.0, 0.0
     for _ in range(_LIGHT_ROUNDS):
-        x_own, y_own = x - weights @ x / whole, y - weights @ y / whole
+        x_mean, y_mean = float(weights @ x) / whole, float(weights @ y) / whole
+        x_own, y_own = x - x_mean, y - y_mean
         weighted = weights * x_own
         spread = float(weighted @ x_own)
         if spread < _LIGHT_FLAT * whole:
-            return 1.0
+            break
         slope = float(weighted @ y_own) / spread
-        squared = np.square(y_own - slope * x_own)
+        rest = y_own - slope * x_own
+        unexplained = float(rest.mean())
+        squared = np.square(rest)
         usual = max(float(np.partition(squared, x.size // 2)[x.size // 2]), _LIGHT_LEAST)
         weights = np.square(np.maximum(1.0 - squared / (_LIGHT_REACH * usual), 0.0))
         whole = float(weights.sum())
-    return min(max(slope, 0.25), 4.0)
+    if not 0.5 <= slope <= 2.0:  # no light does that within a lag: something else is there
+        slope = 1.0
+    return slope, unexplained / max(float(x.mean()), 1.0)
 
 
 def _smoothed(picture: U8 | F32) -> F32:

@@ -157,6 +157,8 @@ class Motion:
     """Mean opening of the eyes (height over width of the lid landmarks), about 0.05 shut to 0.4."""
     delay_s: float = 0.0
     """How much older than this frame the measurement is on average: pictures close in time are averaged."""
+    patchy_light: float = 0.0
+    """The part of `brightness_change` that one gain for the whole face does not explain."""
 
 
 @dataclass(frozen=True, slots=True)

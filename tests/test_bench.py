@@ -347,6 +347,19 @@ def test_what_the_host_takes_is_said(
     assert stolen_s() is None
 
 
+@pytest.mark.parametrize(
+    ("stolen", "wanted"), [((None, None), None), ((0.0, 0.0), 0.0), ((0.01, None), 0.01), ((0.1, 0.2), 0.2)]
+)
+def test_of_several_streams_the_largest_share_counts(
+    measured: list[dict[str, Any]], stolen: tuple[float | None, float | None], wanted: float | None
+) -> None:
+    streams = [{**stream, "stolen": share} for stream, share in zip(measured, stolen, strict=True)]
+    record = whole(streams)
+    assert record["stolen"] == wanted
+    assert record["runs"][0]["stolen"] == wanted
+    assert ("taken by the host" in comparison(record, record)) == bool(wanted)
+
+
 def test_waiting_takes_no_processor() -> None:
     watch = Stopwatch(5.0)
     watch.begin()

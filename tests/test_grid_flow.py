@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.grid_flow import Look, contrast, grid_flow
+from realtime.grid_flow import Look, grid_flow, light_change
 
 SIZE = 128
 LOOKS = Look(16, 5), Look(32, 5)
@@ -63,17 +63,30 @@ def test_a_change_of_light_is_no_movement(gain: float, offset: float) -> None:
     assert np.sqrt(np.mean((lit - same) ** 2)) < 0.006
 
 
-def test_what_comes_into_the_picture_does_not_count_as_light() -> None:
+def test_what_comes_into_the_picture_does_not_count_as_contrast() -> None:
     picture = texture()
     now = 1.15 * picture
-    assert contrast(picture, now) == pytest.approx(1.15, abs=1e-3)
+    contrast, patchy = light_change(picture, now)
+    assert contrast == pytest.approx(1.15, abs=1e-3)
+    assert patchy == pytest.approx(0.0, abs=1e-3)
     now[20:70, 30:80] = 40.0
-    assert contrast(picture, now) == pytest.approx(1.15, abs=0.01)
+    contrast, patchy = light_change(picture, now)
+    assert contrast == pytest.approx(1.15, abs=0.01)
+    assert abs(patchy) > 0.05
+
+
+def test_a_shadow_on_a_part_of_the_picture_is_told_from_less_light() -> None:
+    picture = texture()
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    spot = np.exp(-((x - 40.0) ** 2 + (y - 80.0) ** 2) / (2.0 * 18.0**2))
+    assert abs(light_change(picture, 0.8 * picture)[1]) < 1e-3
+    assert light_change(picture, picture * (1.0 - 0.3 * spot))[1] < -0.015
 
 
 def test_without_contrast_there_is_nothing_to_go_by() -> None:
-    assert contrast(even(90.0), 1.3 * texture()) == 1.0
-    assert contrast(texture(), even(90.0)) == 0.25
+    assert light_change(even(90.0), 1.3 * texture())[0] == 1.0
+    assert light_change(texture(), even(90.0))[0] == 1.0
+    assert light_change(even(0.0), even(0.0)) == (1.0, 0.0)
 
 
 def test_a_local_movement_stays_where_it_is() -> None:

@@ -46,12 +46,18 @@ def _lines(a: Record, b: Record) -> Iterator[str]:
         yield (
             f"{name}: {record['source']}, {paced}, {len(record['streams']) or 1} stream(s), "
             f"{len(record['runs'])} run(s), {machine['cores']} cores, load average {machine['load_average']}"
+            f"{_taken(record)}"
         )
     yield from (f"note: {text}" for text in _differences(a, b))
     yield ""
     yield f"{'':<22}{'A':>10}{'B':>10}{'B / A':>9}"
     for name, path in _rows(a, b):
         yield _row(name, path, a, b)
+
+
+def _taken(record: Record) -> str:
+    stolen = record.get("stolen")
+    return f", {stolen:.1%} taken by the host" if stolen else ""
 
 
 def _differences(a: Record, b: Record) -> Iterator[str]:

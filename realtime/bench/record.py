@@ -36,7 +36,7 @@ def together(streams: Sequence[Record]) -> dict[str, Any]:
     whole["first_event_s"] = max(firsts, default=None)
     for part in ("route", "processor"):
         whole[part] = _pooled([stream[part] for stream in streams])
-    whole["stolen"] = max((stream["stolen"] or 0.0 for stream in streams), default=0.0) or None
+    whole["stolen"] = max((s["stolen"] for s in streams if s["stolen"] is not None), default=None)
     latencies = [stream["latency"] for stream in streams]
     whole["latency"] = Histogram.merged(latencies).as_record() if all(latencies) else None
     for part in ("stages", "beside"):
@@ -53,7 +53,7 @@ def middle(runs: Sequence[Record]) -> dict[str, Any]:
     by_speed = sorted(runs, key=lambda run: float(run["fps"]))
     typical = by_speed[(len(runs) - 1) // 2]
     whole: dict[str, Any] = _middle(typical, runs)
-    spread = ("fps", "rss_peak_mb", "first_event_s", "load_s", "late_frames", "dropped_frames")
+    spread = ("fps", "rss_peak_mb", "first_event_s", "load_s", "late_frames", "dropped_frames", "stolen")
     whole["runs"] = [
         {
             **{key: run[key] for key in spread},

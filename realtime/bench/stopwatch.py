@@ -58,7 +58,7 @@ class Stopwatch:
 
     `begin` and `end` enclose a frame, in one thread; `add` says what a part of it cost. Parts that other
     threads do at the same time are kept apart, as `beside`. `route` is time by the clock, `processor` that
-    part of it in which the route's thread had a core.
+    part of it in which the route's own thread worked; in the rest it waited, for its helpers or for a core.
     """
 
     def __init__(self, budget_ms: float) -> None:

@@ -33,7 +33,7 @@ def _lines(record: Record) -> Iterator[str]:
     yield ""
     if record["beside"]:
         yield "* in a thread of its own, beside the route"
-    yield "route is time by the clock; processor, what of it the route had a core"
+    yield "processor: what of the route its own thread worked; it waited the rest, for helpers or for a core"
     for name, text in _remarks(record):
         yield f"{name:<14}{text}"
     if record["streams"]:

@@ -58,8 +58,7 @@ class WatchedSource:
         """What the warm-up took; None while it lasts."""
         self.wall_s = self.cpu_s = 0.0
         """Of the measurement, up to the last frame."""
-        self.stolen_s: float | None = None
-        """How long others had a core meanwhile, mean of all cores; None where this system does not tell."""
+        self._stolen_before_s: float | None = None
 
     def __enter__(self) -> WatchedSource:
         return self
@@ -69,21 +68,28 @@ class WatchedSource:
 
     def __iter__(self) -> Iterator[Frame | Unreadable]:
         items = iter(self._source)
-        started_s, started_cpu_s, stolen_before_s = time.perf_counter(), time.process_time(), stolen_s()
+        started_s, started_cpu_s = time.perf_counter(), time.process_time()
+        self._stolen_before_s = stolen_s()
         while (item := self._next(items)) is not None:
             if self.warm_up is None and isinstance(item, Frame) and item.time_s >= self._span.warm_up_s:
                 self._end_warm_up(time.perf_counter() - started_s)
                 started_s, started_cpu_s = time.perf_counter(), time.process_time()
-                stolen_before_s = stolen_s()
+                self._stolen_before_s = stolen_s()
             yield item
             self._done(item)
             self.wall_s = time.perf_counter() - started_s
             self.cpu_s = time.process_time() - started_cpu_s
             if self.warm_up and self._span.seconds is not None and self.wall_s >= self._span.seconds:
                 self._enough.set()
-        stolen_after_s = stolen_s()
-        if stolen_before_s is not None and stolen_after_s is not None:
-            self.stolen_s = stolen_after_s - stolen_before_s
+
+    @property
+    def stolen_s(self) -> float | None:
+        """How long others had a core since the measurement began, mean of all cores; None where this system
+        does not tell."""
+        now_s = stolen_s()
+        if now_s is None or self._stolen_before_s is None:
+            return None
+        return max(now_s - self._stolen_before_s, 0.0)
 
     def _next(self, items: Iterator[Frame | Unreadable]) -> Frame | Unreadable | None:
         self._watch.begin()

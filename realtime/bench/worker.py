@@ -96,7 +96,7 @@ def measure(job: Job, wait: Callable[[], object]) -> dict[str, Any]:
 
 
 def _figures(watch: Stopwatch, source: WatchedSource) -> dict[str, Any]:
-    frames, wall_s = watch.route.count, max(source.wall_s, 1e-9)
+    frames, wall_s, stolen_s = watch.route.count, max(source.wall_s, 1e-9), source.stolen_s
     whole_ms = max(frames, 1) * watch.budget_ms
     stages = {
         name: {**times.as_record(), "share": times.sum_ms / whole_ms}
@@ -108,7 +108,7 @@ def _figures(watch: Stopwatch, source: WatchedSource) -> dict[str, Any]:
         "wall_s": wall_s,
         "fps": frames / wall_s,
         "cores": source.cpu_s / wall_s,
-        "stolen": None if source.stolen_s is None else source.stolen_s / wall_s,
+        "stolen": None if stolen_s is None else stolen_s / wall_s,
         "route": {**watch.route.as_record(), "share": watch.route.sum_ms / whole_ms},
         "processor": {**watch.processor.as_record(), "share": watch.processor.sum_ms / whole_ms},
         "latency": watch.latency.as_record() if watch.latency.count else None,

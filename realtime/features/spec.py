@@ -102,7 +102,7 @@ HANDCRAFTED_BLOCKS: dict[str, slice] = {
 """The same slices within the 96 handcrafted numbers."""
 
 PARAMETERS: dict[str, Any] = {
-    "computation": 3,
+    "computation": 4,
     "face_size": FACE_SIZE,
     "flow_face_size": FLOW_FACE_SIZE,
     "flow_expansion": [grid_flow.RADIUS, grid_flow.SIGMA],

@@ -34,6 +34,8 @@ class Candidate:
     template: int
     amplitude: float
     """Displacement at the apex, percent of the eye distance."""
+    seen_s: float
+    """How much of the stream the noise that it is judged against rests on, s."""
     noise: F64
     """(17,) standard deviation of each region's motion, percent of the eye distance."""
     features: F64
@@ -66,13 +68,8 @@ class CandidateFinder:
         self._peaks: tuple[deque[tuple[float, float]], ...] = tuple(deque() for _ in self._halves)
         self._pending: list[tuple[float, Candidate] | None] = [None for _ in self._halves]
         self.needed_amplitude = np.inf
-        """What an action unit must have now to stand out, percent of the eye distance; inf until the window
-        is full."""
-
-    @property
-    def seen_s(self) -> float:
-        """How much of the stream the noise rests on, s."""
-        return self._filter.seen_s
+        """What an action unit must have now to stand out, percent of the eye distance; inf until there is
+        room for the shortest one."""
 
     @property
     def has_room(self) -> bool:
@@ -152,6 +149,7 @@ class CandidateFinder:
             offset_s=offset_s,
             template=k,
             amplitude=float(match.amplitude[g, k]),
+            seen_s=float(self._filter.seen_s[g]),
             noise=(match.precision[g][REGIONS] ** -0.5).reshape(-1, 2).max(axis=1),
             features=describe(self._samples, during, before, match, g, k, self._model, past),
         )

@@ -65,9 +65,11 @@ class SpotterConfig:
     observable_motion: float = 0.2
     """Above this much motion of the whole face, head removed, a movement of .8 px (on a face of 200 px) is
     mostly missed: RMS over the face in percent of the eye distance per lag, as `Spotter.activity`."""
-    max_light_change: float = 0.3
+    max_light_change: float = 0.12
     """Spotting is suspended while the light changes by more than this share per lag; the flow makes up for
     less."""
+    max_patchy_light: float = 0.015
+    """… or by more than this in a way that is not the same all over the face."""
     min_light_ratio: float = 0.3
     """… or is below this share of the stream's usual brightness."""
 

@@ -33,9 +33,11 @@ TAIL_S = 0.05
 _RISE, _FALL = (np.array(column)[:, None] for column in zip(*SHAPES, strict=True))
 _SPANS_S = (_RISE + _FALL)[:, 0] + TAIL_S
 WINDOW_S = float(_SPANS_S[-1])
+assert (np.diff(_SPANS_S) >= 0.0).all()
 _TINY = 1e-9
-USUAL_SHAPE = 3
-"""A pulse of 0.28 s."""
+USUAL_SHAPE = SHAPES.index((0.14, 0.14))
+_EARLY_S = 0.5
+"""Up to this the noise is hardly known, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class MatchedFilter:
         channels = self._templates.shape[1]
         self._variance = np.full((len(SHAPES), channels), (2.0 * self._floor) ** 2)
         self._covariance = np.eye(channels) * self._floor**2
-        self._seen_s = 0.0
+        self.seen_s = np.zeros(len(SHAPES))
+        """(g,) how much of the stream the noise of each of `SHAPES` rests on, s."""
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -113,11 +116,6 @@ class MatchedFilter:
         self._last_s: float | None = None
         self.shapes = 0
         """How many of `SHAPES`, from the first on, have room in what was seen since then."""
-
-    @property
-    def seen_s(self) -> float:
-        """How much of the stream the noise rests on, s."""
-        return self._seen_s
 
     def push(self, time_s: float, lag_s: float, channels: F64) -> Match | None:
         """`channels` (c,): motion since the reference frame, percent of the eye distance."""
@@ -165,19 +163,22 @@ class MatchedFilter:
     def _learn(self, time_s: float, amplitude: F64) -> None:
         """Running mean square of the amplitudes, some time ago; clipped, so that an event moves it little."""
         self._waiting.append((time_s, amplitude))
-        while self._waiting[0][0] <= time_s - self._guard_s:
+        # one sample counts for much at first, and must be over before it does
+        guard_s = self._guard_s * (1.0 if self.seen_s[0] >= _EARLY_S else 2.0)
+        while self._waiting[0][0] <= time_s - guard_s:
             at_s, old = self._waiting.popleft()
             step_s = 0.0 if self._last_s is None else min(at_s - self._last_s, 0.1)
             self._last_s = at_s
-            self._seen_s += step_s
-            share = 1.0 - np.exp(-step_s / min(self._noise_s, max(self._seen_s, 0.1)))
             known = len(old)
+            self.seen_s[:known] += step_s
+            share = 1.0 - np.exp(-step_s / np.clip(self.seen_s[:known, None], 0.1, self._noise_s))
             limit = 9.0 * np.maximum(self._variance[:known], self._floor**2)
             self._variance[:known] += share * (np.minimum(old**2, limit) - self._variance[:known])
             if known <= USUAL_SHAPE:
                 continue
             typical = np.clip(old[USUAL_SHAPE], -np.sqrt(limit[USUAL_SHAPE]), np.sqrt(limit[USUAL_SHAPE]))
-            self._covariance = self._covariance + share * (np.outer(typical, typical) - self._covariance)
+            change = np.outer(typical, typical) - self._covariance
+            self._covariance = self._covariance + share[USUAL_SHAPE] * change
 
 
 def halves(since_s: F64, lag_s: F64, g: int, along: F64) -> tuple[float, float]:

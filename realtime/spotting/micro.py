@@ -66,7 +66,7 @@ class MicroSpotter:
         if candidate.apex_s <= self._busy_until_s:
             return None
         least = self._config.confidence
-        if self._finder.seen_s < self._config.warm_up_s:
+        if candidate.seen_s < self._config.warm_up_s:
             least = max(least, self._config.early_confidence)
         if self._model.score(candidate.features) < least:
             return None

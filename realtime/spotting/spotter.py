@@ -25,7 +25,7 @@ class Spotter:
     """`push(motion)` gives the movements that were decided with this frame.
 
     Micro-expressions are sought by matched filters, macro-expressions as pairs of lobes; both see the
-    same signal, and neither while the light changes. Time counts from the first motion, rounded to a
+    same signal, and neither while the light changes too much. Time counts from the first motion, rounded to a
     microsecond: the same motions give the same movements at any time of a stream.
     """
 
@@ -147,7 +147,10 @@ class Spotter:
         if self._light is None:
             self._light = motion.brightness
         dim = motion.brightness < self.config.min_light_ratio * self._light
-        changes = abs(motion.brightness_change) > self.config.max_light_change
+        changes = (
+            abs(motion.brightness_change) > self.config.max_light_change
+            or abs(motion.patchy_light) > self.config.max_patchy_light
+        )
         self._light += min(step_s / _LIGHT_S, 1.0) * (motion.brightness - self._light)
         return dim or changes
 
