@@ -152,7 +152,7 @@ def test_a_movement_is_found_while_the_light_changes_a_little() -> None:
 
 
 def test_where_the_light_is_patchy_there_is_no_event() -> None:
-    lit = [replace(m, patchy_light=0.03 if 2.1 < m.time_s < 2.24 else 0.0) for m in motions(CORNERS)]
+    lit = [replace(m, patchy_light=0.05 if 2.1 < m.time_s < 2.24 else 0.0) for m in motions(CORNERS)]
     assert spot(lit) == []
 
 

@@ -68,7 +68,7 @@ class SpotterConfig:
     max_light_change: float = 0.12
     """Spotting is suspended while the light changes by more than this share per lag; the flow makes up for
     less."""
-    max_patchy_light: float = 0.015
+    max_patchy_light: float = 0.03
     """… or by more than this in a way that is not the same all over the face."""
     min_light_ratio: float = 0.3
     """… or is below this share of the stream's usual brightness."""
