@@ -108,7 +108,7 @@ def _sources(description: Mapping[str, Any]) -> str:
 
 def _expected(description: Mapping[str, Any]) -> str:
     """How often the probabilities take each class to come, where that was stated."""
-    shares = description["settings"]["class_shares"]
+    shares = description["settings"].get("class_shares")
     if not shares:
         return ""
     named = zip(description["classes"], shares, strict=True)
