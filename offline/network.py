@@ -52,6 +52,9 @@ class NetworkSettings:
     """Whether there is a frame branch (the block `cnn-frames`)."""
     strain: bool = True
     """Whether the strain is looked at; that of synthetic flow does not carry over to real flow."""
+    compression: float = 0.0
+    """c: u and v as a network sees them are shortened from length r to asinh(c·r)/c; 0: as they are. Lids and
+    borders then count for less beside weak, wide motion. Helps what learns from synthetic flow."""
     temporal: str = "mean"
     """How the key frames of the frame branch become one: their "mean", or weights by "attention"."""
 
@@ -71,6 +74,8 @@ class NetworkSettings:
         for name in ("members", "member_features"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"network.{name} must be above 0, not {getattr(self, name)}")
+        if not 0.0 <= self.compression <= 100.0:
+            raise ConfigError(f"network.compression must lie in 0..100, not {self.compression}")
         if self.coarse < 0 or 3 * self.coarse**2 > CNN_SIZE:
             raise ConfigError(f"network.coarse must lie in 0..6, not {self.coarse}")
         if self.prior_features < 0:
@@ -122,6 +127,7 @@ class Member(nn.Module):
         self.class_names = class_names
         self.classes = len(class_names)
         self.strain = settings.strain
+        self.compression = settings.compression
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
             for before, after, stride in zip(inputs, channels, _STRIDES, strict=True)
@@ -170,6 +176,8 @@ class Member(nn.Module):
         """(n, k, 3, size, size) → (n, k · width)."""
         if not self.strain:
             flows = torch.cat([flows[:, :, :2], torch.zeros_like(flows[:, :, 2:])], dim=2)
+        if self.compression and self.flow_branch is not None:
+            flows = compressed(averaged(flows, self.flow_branch.size), self.compression)
         return self._images(self.flow_branch, flows).flatten(1)
 
     def _over_time(self, per_frame: Tensor) -> Tensor:
@@ -331,6 +339,15 @@ def mirrored_flows(flows: Tensor) -> Tensor:
     """Fields (..., 3, H, W) of the face's mirror image: flipped, u negated."""
     sign = torch.tensor([-1.0, 1.0, 1.0])[:, None, None]
     return torch.flip(flows, [-1]) * sign
+
+
+def compressed(flows: Tensor, strength: float) -> Tensor:
+    """Fields (..., 3, H, W) with u and v shortened, the longer the more, and of joint RMS 1 again."""
+    moved, rest = flows[..., :2, :, :], flows[..., 2:, :, :]
+    long = strength * torch.sqrt((moved * moved).sum(dim=-3, keepdim=True) + 1e-6)
+    moved = moved * torch.log(long + torch.sqrt(long * long + 1.0)) / long  # asinh, as a bundle may hold it
+    size = torch.sqrt((moved * moved).mean(dim=(-3, -2, -1), keepdim=True) + 1e-6)
+    return torch.cat([moved / size, rest], dim=-3)
 
 
 def averaged(images: Tensor, size: int) -> Tensor:

@@ -25,6 +25,8 @@ from export.bundle_writer import export_bundle
 from export.card import model_card
 from export.cli import main as export_main
 from export.to_onnx import network_to_onnx
+from offline.network import GlimpseNet, Member
+from offline.samples import FOUR_CLASSES
 from offline.trained_model import load_trained
 from offline.training import network_output, predict, with_handcrafted
 from realtime import inference
@@ -279,6 +281,18 @@ def test_trained_models_survive_the_disk():
 
 def test_a_committee_without_a_prior_can_be_a_bundle():
     check_network(network_to_onnx(tiny_model().network.without_prior()), "cnn.onnx")
+
+
+def test_what_sees_compressed_flow_is_exported_as_it_was_trained():
+    network = tiny_model().network
+    settings = replace(network.settings, compression=1.5)
+    members = [Member(FOUR_CLASSES, settings.member_features, settings) for _ in network.members]
+    for member, known in zip(members, network.members, strict=True):
+        member.load_state_dict(known.state_dict())
+    changed = replace(tiny_model(), network=GlimpseNet(members, network.prior, settings, True).eval())
+    data = network_to_onnx(changed.network)
+    check_network(data, "cnn.onnx")
+    assert parity.check_network(changed, data) <= parity.TOLERANCE  # a missing field must not be divided by 0
 
 
 def test_the_same_model_gives_the_same_bytes():

@@ -20,6 +20,7 @@ from offline.network import (
     Prior,
     UnitReadout,
     averaged,
+    compressed,
     mirrored_flows,
 )
 from offline.prior import fit_readout, prior_shape
@@ -103,6 +104,32 @@ def test_coarse_flow_and_prior_make_up_128_features():
     assert not blind[:, 72:108].any()
 
 
+def test_compression_shortens_long_flow_and_keeps_its_direction():
+    flows = torch.zeros(1, 1, 3, 1, 2)
+    flows[0, 0, :, 0, 0] = torch.tensor([3.0, 4.0, 7.0])
+    flows[0, 0, :, 0, 1] = torch.tensor([0.0, -0.5, 2.0])
+    found = compressed(flows, 2.0)
+    assert float(found[:, :, :2].square().mean()) == pytest.approx(1.0, abs=1e-5)
+    torch.testing.assert_close(found[:, :, 2], flows[:, :, 2])
+    long, short = found[0, 0, :2, 0, 0], found[0, 0, :2, 0, 1]
+    assert float(long[0] / long[1]) == pytest.approx(0.75, abs=1e-4)
+    ratio = math.asinh(10.0) / math.asinh(1.0)
+    assert float(long.norm() / short.norm()) == pytest.approx(ratio, rel=1e-4)
+    assert not compressed(torch.zeros_like(flows), 2.0).any()
+
+
+def test_a_network_with_compression_sees_what_a_plain_one_sees_of_compressed_flow():
+    frames, flows = inputs()
+    settings = dataclasses.replace(COARSE, compression=1.0, strain=False)
+    member = Member(FOUR_CLASSES, 24, settings).eval()
+    plain = Member(FOUR_CLASSES, 24, dataclasses.replace(settings, compression=0.0)).eval()
+    plain.load_state_dict(member.state_dict())
+    assert not torch.allclose(member(frames, flows)[1], plain(frames, flows)[1])
+    small = averaged(flows, settings.flow_size)
+    small[:, :, :2] = compressed(small, 1.0)[:, :, :2]
+    torch.testing.assert_close(member(frames, flows)[1], plain(frames, small)[1])
+
+
 def test_the_mirror_image_has_the_same_classes_and_the_other_side():
     frames, flows = inputs()
     net = network()
@@ -182,6 +209,8 @@ def test_images_are_averaged_down_to_any_size():
         ({"members": 6, "coarse": 0}, "network.members × network.member_features is 6 × 24"),
         ({"coarse": 7}, "network.coarse must lie in 0..6"),
         ({"channels": (8,)}, "network.channels"),
+        ({"compression": -1.0}, "network.compression must lie in 0..100"),
+        ({"compression": float("nan")}, "network.compression must lie in 0..100"),
         ({"dropout": 1.0}, "network.dropout"),
     ],
 )
