@@ -344,6 +344,7 @@ def mirrored_flows(flows: Tensor) -> Tensor:
 def compressed(flows: Tensor, strength: float) -> Tensor:
     """Fields (..., 3, H, W) with u and v shortened, the longer the more, and of joint RMS 1 again."""
     moved, rest = flows[..., :2, :, :], flows[..., 2:, :, :]
+    # so that a missing field stays 0; of 1e-9 the exporter to ONNX thinks that it is 0, and drops it
     long = strength * torch.sqrt((moved * moved).sum(dim=-3, keepdim=True) + 1e-6)
     moved = moved * torch.log(long + torch.sqrt(long * long + 1.0)) / long  # asinh, as a bundle may hold it
     size = torch.sqrt((moved * moved).mean(dim=(-3, -2, -1), keepdim=True) + 1e-6)
