@@ -3,7 +3,7 @@
     python -m benchmarks.remake_models [--flow-maps DIR] [--out models]
 
 With `--flow-maps`, the bundles are also scored on those real maps, and their cards say so. Takes about
-a quarter of an hour on two cores.
+twenty minutes on two cores.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from export.cli import main as glimpse_export
 from offline.cli import main as glimpse_offline
 
 SAMPLES = {
-    "default": ["--synthetic", "4800", "--rendered", "1440"],
-    "megc-3": ["--synthetic", "4800", "--rendered", "1440", "--protocol", "megc-3"],
+    "default": ["--synthetic", "16000", "--rendered", "1440"],
+    "megc-3": ["--synthetic", "16000", "--rendered", "1440", "--protocol", "megc-3"],
 }
 """Arguments of `glimpse-offline train`, beside the settings in `SETTINGS`."""
 SETTINGS = Path("benchmarks/bundles")

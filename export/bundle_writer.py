@@ -65,7 +65,8 @@ def export_bundle(trained: Path, out: Path, name: str, notes: Mapping[str, Any])
     size = sum(len(data) for data in contents.values())
     if size > MAX_BYTES:
         raise OutputError(
-            f"the bundle takes {size} bytes, more than {MAX_BYTES}: lower svm.max_samples and train again"
+            f"the bundle takes {size} bytes, more than {MAX_BYTES}: "
+            "lower network.members, network.channels or svm.max_samples and train again"
         )
     _write(out, contents)
     return description

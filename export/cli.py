@@ -69,6 +69,7 @@ def _evaluation(path: Path) -> dict[str, Any]:
         "uar",
         "interval_95",
         "per_class_recall",
+        "expected_calibration_error",
     )
     try:
         results = json.loads(path.read_text(encoding="utf-8"))

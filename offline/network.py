@@ -53,8 +53,9 @@ class NetworkSettings:
     strain: bool = True
     """Whether the strain is looked at; that of synthetic flow does not carry over to real flow."""
     compression: float = 0.0
-    """c: u and v as a network sees them are shortened from length r to asinh(c·r)/c; 0: as they are. Lids and
-    borders then count for less beside weak, wide motion. Helps what learns from synthetic flow."""
+    """c: u and v are shortened from length r to asinh(c·r)/c before networks and coarse cells see them; 0: as
+    they are. Lids and borders then count for less beside weak, wide motion, which helps what learns from
+    synthetic flow."""
     temporal: str = "mean"
     """How the key frames of the frame branch become one: their "mean", or weights by "attention"."""
 
@@ -306,6 +307,8 @@ class GlimpseNet(nn.Module):
             first = 0.0 * first
         if not self.settings.strain:
             first = torch.cat([first[:, :2], 0.0 * first[:, 2:]], dim=1)
+        if self.settings.compression:
+            first = compressed(averaged(first, self.settings.flow_size), self.settings.compression)
         return averaged(first, self.settings.coarse).flatten(1)
 
     def _view(self, frames: Tensor, flows: Tensor) -> tuple[Tensor, Tensor, Tensor]:

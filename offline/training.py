@@ -121,6 +121,7 @@ def add_scorer(
     network, views, stack = fitted.network, fitted.views, fitted.stack
     active = active_features(settings, network) if active is None else active
     scorer, choice = fit_scorer(stack, active, settings.svm)
+    scorer = replace(scorer, fusion=scorer.fusion.softened(settings.temperature))
     if _has_units(network):
         scorer = replace(scorer, units=fit_units(fitted.units, views.action_units.astype(np.float64)))
     return TrainedModel(network, scorer, fitted.classes, settings, fitted.curve, choice)

@@ -52,6 +52,9 @@ class TrainingSettings:
     class_shares: tuple[float, ...] = ()
     """Shares of the classes where the model will be used, in their order; none: between even and those of the
     samples, as the square roots of these. With the samples' own, rare classes are hardly ever said."""
+    temperature: float = 1.0
+    """What the fitted sum of scores is divided by (Guo et al. 2017): above 1 where the model will meet data
+    unlike what it learned from, by which alone it is sure of itself. The largest probability stays that."""
     seed: int = 0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     prior: PriorSettings = field(default_factory=PriorSettings)
@@ -68,6 +71,7 @@ class TrainingSettings:
         check_range("weight_decay", self.weight_decay, 0.0, 10.0)
         check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
         check_range("unit_loss", self.unit_loss, 0.0, 100.0)
+        check_range("temperature", self.temperature, 1e-2, 1e2)
         check_range("seed", self.seed, 0, 2**31)
         for share in self.class_shares:
             check_range("class_shares", share, 1e-6, 1e6)

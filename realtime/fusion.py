@@ -30,6 +30,10 @@ class Fusion:
     offsets: F64
     """(classes,): added to the sum."""
 
+    def softened(self, temperature: float) -> Fusion:
+        """The same with the sum divided by `temperature`."""
+        return Fusion(self.weights / temperature, self.offsets / temperature)
+
     def probabilities(self, scores: F64) -> F64:
         """Float64 (n, 3, classes), scores of every source → probabilities (n, classes), rows sum to 1."""
         total = np.tensordot(scores, self.weights, axes=(1, 0)) + self.offsets

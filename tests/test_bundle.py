@@ -390,3 +390,10 @@ def test_the_card_says_how_often_the_classes_are_expected():
     description["settings"]["class_shares"] = [2.0, *[1.0] * (len(description["classes"]) - 1)]
     share = 2.0 / (len(description["classes"]) + 1)
     assert f"this often: {description['classes'][0]} {share:.2f}, " in model_card(description)
+
+
+def test_the_card_says_that_the_scores_are_softened():
+    description = json.loads((tiny_bundle() / "bundle.json").read_text())
+    assert "is divided by" not in model_card(description)
+    description["settings"]["temperature"] = 2.5
+    assert "The sum of the scores is divided by 2.5: " in model_card(description)

@@ -54,8 +54,10 @@ def test_the_datasets_of_an_evaluation_are_named() -> None:
         **score,
         "data": {"kind": "casme2+flow-maps", "subjects": 4},
         "interval_95": {"uf1": (0.9, 1.0)},
+        "expected_calibration_error": 0.04,
         "bundle_id": "1",
     }
     data = {"kind": "casme2", "dataset_folder": "CASME2"}
     card = model_card({**ABOUT, "training_data": data, "evaluations": [result]})
     assert "clips of casme2 and real flow maps, 4 subjects: 9 samples" in card
+    assert "expected calibration error 0.040" in card

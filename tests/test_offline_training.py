@@ -35,7 +35,7 @@ from offline.samples import (
 )
 from offline.svm_fitting import folds
 from offline.timing import REST, timed_parts
-from offline.training import network_output, predict, svm_views, train
+from offline.training import add_scorer, fit_networks, network_output, predict, svm_views, train
 from offline.training_settings import PriorSettings
 from realtime.errors import ConfigError, DataError, UsageError
 from realtime.features.spec import AU_NAMES
@@ -301,6 +301,16 @@ def test_model_gives_probabilities_whatever_is_missing():
         probabilities = predict(tiny_model(), view)
         assert probabilities.shape == (len(samples), 4)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+
+
+def test_a_temperature_makes_the_same_verdicts_less_sure():
+    samples = tiny_samples()
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    fitted = fit_networks(samples, settings)
+    plain = predict(add_scorer(fitted, settings), samples)
+    soft = predict(add_scorer(fitted, dataclasses.replace(settings, temperature=2.0)), samples)
+    root = np.sqrt(plain)
+    np.testing.assert_allclose(soft, root / root.sum(axis=1, keepdims=True))
 
 
 def test_a_prior_for_classes_without_a_recipe_gives_features_and_no_scores():
