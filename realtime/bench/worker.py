@@ -22,6 +22,7 @@ from realtime.bench.stopwatch import Stopwatch, watched_stages
 from realtime.bench.streams import Repeated
 from realtime.bench.watch import Span, WatchedSink, WatchedSource
 from realtime.errors import GlimpseError
+from realtime.threads import share_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,6 @@ class Job:
 
 def measure(job: Job, wait: Callable[[], object]) -> dict[str, Any]:
     """Run the route over the stream and say what it cost; `wait` is called when everything is loaded."""
-    import cv2
-
     from realtime.api import load_recognizer
     from realtime.config import PipelineConfig
     from realtime.pipeline import Pipeline
@@ -59,7 +58,7 @@ def measure(job: Job, wait: Callable[[], object]) -> dict[str, Any]:
     from realtime.sources import open_source
 
     if job.paced_fps is not None:
-        cv2.setNumThreads(1)  # as in `glimpse live`
+        share_cores()  # as in `glimpse live`
     config, enough = PipelineConfig(), threading.Event()
     path = os.path.join(os.curdir, job.source)  # a number as well is a file here
     recorded = Repeated(lambda: open_source(path), fps=job.paced_fps, frames=job.frames, enough=enough)

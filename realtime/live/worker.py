@@ -30,6 +30,7 @@ from realtime.sinks import PictureSink, SinkGroup
 from realtime.sinks.records import Record, to_line
 from realtime.sources.live import LiveSource
 from realtime.sources.stream_status import StreamStatus
+from realtime.threads import share_cores
 from realtime.types import ModelInfo, RunSummary
 
 CRASHED = 70
@@ -113,13 +114,11 @@ def run_camera(
     stop: threading.Event,
 ) -> int:
     """The whole run of a camera: connect, process, summarise; gives the exit code."""
-    import cv2
-
     from realtime.api import load_recognizer
     from realtime.pipeline import Pipeline
     from realtime.process import process, write_decided
 
-    cv2.setNumThreads(1)  # cameras run side by side, each in its process
+    share_cores()  # cameras run side by side, each in its process
     config, recognizer = parse_config(job["route"]), None
     if job["model"] != "none":
         recognizer = load_recognizer(job["model"], device=job["device"], config=config.recognition)
