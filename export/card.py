@@ -43,8 +43,8 @@ _LIMITS = """\
 - Posed or spontaneous, culture, age, skin, glasses, beards, occlusion: none of it was measured.
 - A class says which muscles moved as they do in such examples. It is no reading of what a person feels,
   and no evidence of lying: this is no lie detector.
-- The probabilities are calibrated on the training data's kind, not on yours. A person must check every
-  finding before anything follows from it.
+- The probabilities were not calibrated on people like yours. A person must check every finding before
+  anything follows from it.
 - It knows no class "other": every movement that the spotter hands over gets one of its classes.
 
 ## Not allowed
@@ -127,7 +127,8 @@ def _softened(description: Mapping[str, Any]) -> str:
         return ""
     return (
         f"\n\nThe sum of the scores is divided by {temperature:g}: "
-        "what it learned from is easier than what it will meet."
+        "what it learned from is easier than what it will meet.\n"
+        "Weights, log loss and shares above are those before that: with it, classes are expected more evenly."
     )
 
 

@@ -54,8 +54,8 @@ class NetworkSettings:
     """Whether the strain is looked at; that of synthetic flow does not carry over to real flow."""
     compression: float = 0.0
     """c: u and v are shortened from length r to asinh(c·r)/c before networks and coarse cells see them; 0: as
-    they are. Lids and borders then count for less beside weak, wide motion, which helps what learns from
-    synthetic flow."""
+    they are. Lids and borders then count for less beside weak, wide motion, which helps networks that learn
+    from synthetic flow."""
     temporal: str = "mean"
     """How the key frames of the frame branch become one: their "mean", or weights by "attention"."""
 

@@ -33,7 +33,7 @@ from realtime.plain_arrays import read_arrays
 from realtime.scorer_file import read_scorer, scorer_bytes
 from realtime.sinks.files import write_together
 
-SCHEMA = "glimpse-trained/5"
+SCHEMA = "glimpse-trained/6"
 MODEL = "model.json"
 WEIGHTS = "network.npz"
 _MOST_WEIGHTS, _MOST_BYTES = 10_000, 256_000_000

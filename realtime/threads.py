@@ -26,11 +26,12 @@ def give_way() -> None:
 
 
 def share_cores() -> None:
-    """Let OpenCV work, and decode, on one thread in this process: others run a route of their own beside it.
+    """Let OpenCV work, and decode films, on one thread in this process: other routes run beside it.
 
-    Several threads for one picture cost more in all: eight streams of 30 frames/s take a twentieth more.
+    Several threads for one picture cost more in all: eight films of 30 frames/s take a twentieth more. Who
+    has set OPENCV_FFMPEG_THREADS keeps it, as for one large film. Network feeds decode on one thread anyway.
     """
     import cv2
 
     cv2.setNumThreads(1)
-    os.environ["OPENCV_FFMPEG_THREADS"] = "1"  # read whenever a film is opened
+    os.environ.setdefault("OPENCV_FFMPEG_THREADS", "1")  # read whenever a film is opened

@@ -29,7 +29,7 @@ from realtime.bench.streams import Repeated
 from realtime.bench.table import table
 from realtime.bench.watch import Span, WatchedSource
 from realtime.bench.worker import Job
-from realtime.errors import DataError
+from realtime.errors import DataError, OutputError
 from realtime.pipeline import Pipeline
 from realtime.sources import open_source
 from realtime.types import Frame, StreamInfo, Unreadable, readonly
@@ -270,7 +270,7 @@ def test_the_own_stream_ends_as_it_begins_and_moves_between() -> None:
 @pytest.mark.parametrize("codec", ["H.264", "MPEG-4"])
 def test_the_own_stream_is_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str) -> None:
     if codec == "MPEG-4":  # as of an FFmpeg without x264
-        monkeypatch.setattr(sample.av, "codecs_available", {"mpeg4"})
+        monkeypatch.setattr(sample, "_CODECS", (("no such codec", "", {}), *sample._CODECS[1:]))
     monkeypatch.setattr(sample, "PERIOD_S", 0.5)
     images = list(sample.pictures(20.0, seconds=0.5))
     monkeypatch.setattr(sample, "pictures", lambda fps: iter(images))
@@ -281,6 +281,14 @@ def test_the_own_stream_is_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     capture.release()
     assert ok
     assert float(np.abs(image.astype(int) - images[0]).mean()) < 8.0
+
+
+def test_an_own_stream_that_nothing_encodes_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "_CODECS", (("no such codec", "", {}),))
+    with pytest.raises(OutputError, match="name a SOURCE"):
+        sample.write_sample(tmp_path, 20.0)
 
 
 # --- records

@@ -27,6 +27,7 @@ def beside():
     own = threading.get_native_id()
     print(os.getpriority(os.PRIO_PROCESS, own) - before, os.sched_getscheduler(own) == os.SCHED_BATCH)
 before = os.getpriority(os.PRIO_PROCESS, 0)
+print(min(5, 19 - before))
 thread = threading.Thread(target=beside)
 thread.start()
 thread.join()
@@ -53,5 +54,5 @@ def test_routes_side_by_side_decode_on_one_thread_each(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
 def test_what_works_beside_the_route_lets_it_go_first() -> None:
-    niceness, batch, own = said(NICENESS)
-    assert (int(niceness), batch, int(own)) == (5, "True", 0)
+    most, niceness, batch, own = said(NICENESS)
+    assert (niceness, batch, own) == (most, "True", "0")

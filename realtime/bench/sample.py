@@ -9,6 +9,7 @@ a film.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ _CODECS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("libx264", "H.264", {"preset": "veryfast", "crf": "16"}),
     ("mpeg4", "MPEG-4", {"b": "4M"}),
 )
-"""FFmpeg's name, the standard's, and the encoder's settings; the first that FFmpeg has is taken."""
+"""FFmpeg's name, the standard's, and the encoder's settings; the first that FFmpeg can write is taken."""
 _Bump = tuple[float, float, float, float, float]
 """x, y of the portrait, reach, and displacement to the right and down at its middle; pixels of the stream."""
 _SMILE: tuple[_Bump, ...] = (
@@ -104,19 +105,23 @@ def pictures(fps: float, *, seconds: float = PERIOD_S, seed: int = 0) -> Iterato
 def write_sample(folder: Path, fps: float) -> tuple[Path, str]:
     """Write the stream into `folder`; gives the file and the name of its codec. Raises `OutputError`."""
     path = folder / "sample.mp4"
-    codec, name, options = next(choice for choice in _CODECS if choice[0] in av.codecs_available)
-    rate = Fraction(fps).limit_denominator(10_000)
-    try:
-        with av.open(os.fspath(path), "w") as film:
-            stream = cast(av.VideoStream, film.add_stream(codec, rate=rate))
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            stream.options = options
-            for image in pictures(fps):
-                film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-            film.mux(stream.encode(None))
-    except (av.FFmpegError, OSError) as error:
-        raise OutputError(f"{path}: the benchmark's own stream cannot be encoded; name a SOURCE") from error
-    return path, name
+    for codec, name, options in _CODECS:
+        # ValueError: FFmpeg lacks the codec, or its encoder
+        with contextlib.suppress(av.FFmpegError, ValueError, OSError):
+            _encode(path, fps, codec, options)
+            return path, name
+    raise OutputError(f"{path}: the benchmark's own stream cannot be encoded; name a SOURCE")
+
+
+def _encode(path: Path, fps: float, codec: str, options: dict[str, object]) -> None:
+    with av.open(os.fspath(path), "w") as film:
+        rate = Fraction(fps).limit_denominator(10_000)
+        stream = cast(av.VideoStream, film.add_stream(codec, rate=rate))
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options = options
+        for image in pictures(fps):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        film.mux(stream.encode(None))
 
 
 def _portrait() -> U8:
