@@ -41,11 +41,10 @@ def comparison(a: Record, b: Record) -> str:
 
 def _lines(a: Record, b: Record) -> Iterator[str]:
     for name, record in (("A", a), ("B", b)):
-        machine, pace = record["environment"], record["paced_fps"]
-        paced = f"paced at {pace:g} frames/s" if pace else "as fast as possible"
+        machine = record["environment"]
         yield (
-            f"{name}: {record['source']}, {paced}, {len(record['streams']) or 1} stream(s), "
-            f"{len(record['runs'])} run(s), {machine['cores']} cores, load average {machine['load_average']}"
+            f"{name}: {record['source']}, {_pace(record)}, streams: {len(record['streams']) or 1}, "
+            f"runs: {len(record['runs'])}, {machine['cores']} cores, load average {machine['load_average']}"
             f"{_taken(record)}"
         )
     yield from (f"note: {text}" for text in _differences(a, b))
@@ -53,6 +52,11 @@ def _lines(a: Record, b: Record) -> Iterator[str]:
     yield f"{'':<22}{'A':>10}{'B':>10}{'B / A':>9}"
     for name, path in _rows(a, b):
         yield _row(name, path, a, b)
+
+
+def _pace(record: Record) -> str:
+    pace = record["paced_fps"]
+    return f"paced at {pace:g} frames/s" if pace else "as fast as possible"
 
 
 def _taken(record: Record) -> str:
@@ -64,12 +68,15 @@ def _differences(a: Record, b: Record) -> Iterator[str]:
     """What else changed between the two."""
     for key, text in (
         ("source", "streams"),
-        ("paced_fps", "paces"),
         ("model", "models"),
         ("provider", "providers"),
     ):
         if a[key] != b[key]:
             yield f"the {text} differ: {a[key]} and {b[key]}"
+    if a["paced_fps"] != b["paced_fps"]:
+        yield f"the paces differ: {_pace(a)} and {_pace(b)}"
+    if min(len(a["runs"]), len(b["runs"])) < 2:
+        yield f"of a single run, a change by less than {_BAND:.0%} counts as noise; --runs 3 would tell"
     if len(a["streams"]) != len(b["streams"]):
         yield "the numbers of streams differ"
     machines = [(record["environment"]["cpu"], record["environment"]["cores"]) for record in (a, b)]

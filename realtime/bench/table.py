@@ -67,9 +67,13 @@ def _remarks(record: Record) -> Iterator[tuple[str, str]]:
         "throughput",
         f"{record['fps']:.1f} frames/s {in_all}over {record['wall_s']:.1f} s, {record['cores']:.2f} cores",
     )
-    lost = f", {record['dropped_frames']:g} dropped" if record["paced_fps"] else ""
     share = record["late_frames"] / max(record["frames"], 1)
-    yield "late", f"{record['late_frames']:g} frames over the budget ({share:.2%}){lost}"
+    late = f"{record['late_frames']:g} frames ({share:.2%})"
+    if record["paced_fps"]:
+        late += f" known later than the budget after their time, {record['dropped_frames']:g} dropped"
+    else:
+        late += " took longer than the budget"
+    yield "late", late
     yield "provider", record["provider"] or "none: movements are not labelled"
     yield "memory", _memory(record)
     warm = record["warm_up"]
@@ -83,7 +87,7 @@ def _remarks(record: Record) -> Iterator[tuple[str, str]]:
     found = f"{record['events']:g}" + (f", the first {first:.1f} s after the start" if first else "")
     yield "events", found
     machine = record["environment"]
-    taken = f", {record['stolen']:.1%} of its time taken by its host" if record["stolen"] else ""
+    taken = f", {record['stolen']:.1%} of its time taken by its host" if record["stolen"] is not None else ""
     yield (
         "machine",
         f"{machine['cores']} cores, {machine['cpu']}, load average {machine['load_average']}{taken}",
