@@ -43,8 +43,9 @@ def explain(recognizer: Explainable, evidence: KeyFrameEvidence) -> Explanation:
     """
     masks = region_masks()
     everywhere = np.ones_like(masks[0])
-    copies = [still(evidence, mask) for mask in (*masks, *(everywhere - mask for mask in masks), everywhere)]
-    probabilities = recognizer.probabilities([evidence, *copies])
+    rest = np.median(evidence.flows, axis=(-2, -1), keepdims=True)
+    shut = (*masks, *(everywhere - mask for mask in masks), everywhere)
+    probabilities = recognizer.probabilities([evidence, *(still(evidence, mask, rest) for mask in shut)])
     label = int(probabilities[0].argmax())
     whole, *changed, nothing = probabilities[:, label].tolist()
     resting, alone = changed[: len(masks)], changed[len(masks) :]
@@ -57,7 +58,7 @@ def explain(recognizer: Explainable, evidence: KeyFrameEvidence) -> Explanation:
     return Explanation(regions=MappingProxyType(regions), blocks=MappingProxyType(blocks))
 
 
-def still(evidence: KeyFrameEvidence, mask: F32) -> KeyFrameEvidence:
+def still(evidence: KeyFrameEvidence, mask: F32, rest: F32 | None = None) -> KeyFrameEvidence:
     """The same movement with the masked skin at rest.
 
     There the flow becomes each field's median, which is what the head did, and the later frames show
@@ -66,9 +67,11 @@ def still(evidence: KeyFrameEvidence, mask: F32) -> KeyFrameEvidence:
     Args:
         evidence: a movement; not changed.
         mask: float32 (64, 64), 0 (as it is) .. 1 (at rest).
+        rest: float32 (3, 2, 1, 1), the medians of its fields, where they are at hand.
     """
     flows = evidence.flows
-    rest = np.median(flows, axis=(-2, -1), keepdims=True)
+    if rest is None:
+        rest = np.median(flows, axis=(-2, -1), keepdims=True)
     calm = (flows + mask * (rest - flows)).astype(np.float32)
     frames = evidence.frames
     if frames is not None:

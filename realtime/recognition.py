@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ from realtime.devices import Device
 from realtime.errors import BundleError, ConfigError, DeviceError
 from realtime.explain import explain
 from realtime.features.extract import handcrafted, network_input
-from realtime.features.spec import AU_NAMES, BLOCKS, FACE_SIZE
+from realtime.features.spec import AU_NAMES, BLOCKS, FACE_SIZE, HANDCRAFTED_BLOCKS
 from realtime.inference import CnnSession
 from realtime.types import F64, Explanation, KeyFrameEvidence, Recognition, Side
 
@@ -61,6 +61,7 @@ class Recognizer:
         self.uncertain_below = _threshold(bundle, self.config)
         """Threshold on the largest probability; None: there is none."""
         self._session = CnnSession(bundle.network, device)
+        self._heard = _heard_blocks(bundle)
         self._try_out()
 
     @property
@@ -76,7 +77,7 @@ class Recognizer:
         """The same for several movements."""
         if not evidence:
             return []
-        measured = self.measure(evidence)
+        measured = self._measure(evidence, self._heard)
         rows = self.bundle.scorer.probabilities(measured.scores, measured.features)
         units = self.bundle.scorer.units
         sides = None if units is None else units.probabilities(measured.units)
@@ -92,7 +93,7 @@ class Recognizer:
 
     def probabilities(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """Calibrated probabilities: float64 (n, classes), rows sum to 1."""
-        measured = self.measure(evidence)
+        measured = self._measure(evidence, self._heard)
         return self.bundle.scorer.probabilities(measured.scores, measured.features)
 
     def without_blocks(self, evidence: KeyFrameEvidence) -> Mapping[str, F64]:
@@ -115,14 +116,18 @@ class Recognizer:
         None where the bundle knows no action units.
         """
         units = self.bundle.scorer.units
-        return None if units is None else units.probabilities(self.measure(evidence).units)
+        return None if units is None else units.probabilities(self._measure(evidence, ()).units)
 
     def features(self, evidence: Sequence[KeyFrameEvidence]) -> F64:
         """All 224 features: float64 (n, 224); NaN in handcrafted blocks whose modality is missing."""
         return self.measure(evidence).features
 
     def measure(self, evidence: Sequence[KeyFrameEvidence]) -> Measured:
-        """All that the probabilities are made from."""
+        """All that the probabilities are made from, and what the bundle does not look at."""
+        return self._measure(evidence, HANDCRAFTED_BLOCKS)
+
+    def _measure(self, evidence: Sequence[KeyFrameEvidence], blocks: Container[str]) -> Measured:
+        """As `measure`, handcrafted features being NaN outside some blocks."""
         features, scores, units = [], [], []
         for start in range(0, len(evidence), _BATCH):
             batch = evidence[start : start + _BATCH]
@@ -132,7 +137,10 @@ class Recognizer:
                 np.concatenate([flows for _, flows in inputs]),
             )
             by_hand = np.stack(
-                [handcrafted(item, flows[0, 0]) for item, (_, flows) in zip(batch, inputs, strict=True)]
+                [
+                    handcrafted(item, flows[0, 0], blocks)
+                    for item, (_, flows) in zip(batch, inputs, strict=True)
+                ]
             )
             features.append(np.concatenate([found[0], by_hand], axis=1).astype(np.float64))
             scores.append(found[1].astype(np.float64))
@@ -165,6 +173,12 @@ class Recognizer:
             action_units=MappingProxyType(units),
             sides=MappingProxyType({name: moving[name] for name in units if units[name] >= PRESENT}),
         )
+
+
+def _heard_blocks(bundle: Bundle) -> frozenset[str]:
+    """Handcrafted blocks that the support vector machine looks at: one that is off has infinite scales."""
+    scale = bundle.scorer.svm.scale
+    return frozenset(name for name in HANDCRAFTED_BLOCKS if np.isfinite(scale[BLOCKS[name]]).any())
 
 
 def _side(pair: F64) -> Side:

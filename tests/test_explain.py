@@ -140,6 +140,25 @@ def test_settings_of_recognition_are_read():
     assert parse_config({"recognition": {"uncertain_below": None}}).recognition == RecognitionConfig()
 
 
+def test_what_a_bundle_does_not_look_at_changes_no_probability():
+    """Handcrafted features that are off are not measured; with all of them the scorer says the same."""
+    recognizer = Recognizer(load_bundle("default"), "cpu")
+    rng = np.random.default_rng(5)
+    frames = rng.integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    movements = [KeyFrameEvidence(frames, rng.normal(size=(3, 2, 64, 64)).astype(np.float32))]
+    whole = recognizer.measure(movements)
+    assert np.isfinite(whole.features).all()
+    said = recognizer.bundle.scorer.probabilities(whole.scores, whole.features)
+    np.testing.assert_array_equal(recognizer.probabilities(movements), said)
+
+
+def test_medians_at_hand_change_nothing():
+    item = movement(LEFT)
+    rest = np.median(item.flows, axis=(-2, -1), keepdims=True)
+    mask = region_masks()[LEFT]
+    np.testing.assert_array_equal(still(item, mask, rest).flows, still(item, mask).flows)
+
+
 def test_explanations_come_on_request(tiny_bundle, evidence):
     recognizer = Recognizer(load_bundle(tiny_bundle), "cpu", RecognitionConfig(explain=True))
     found = recognizer.recognize(evidence)

@@ -192,6 +192,14 @@ def test_missing_modalities_are_zeros_for_the_network_and_nan_by_hand():
     np.testing.assert_array_equal(np.isnan(blind), np.arange(96) >= HANDCRAFTED_BLOCKS["flow"].start)
 
 
+def test_blocks_that_are_not_wanted_stay_unknown():
+    whole = handcrafted(evidence())
+    for name, block in HANDCRAFTED_BLOCKS.items():
+        alone = handcrafted(evidence(), blocks={name})
+        np.testing.assert_array_equal(alone[block], whole[block])
+        assert np.isfinite(alone).sum() == block.stop - block.start
+
+
 def test_features_are_deterministic_and_finite():
     assert np.isfinite(handcrafted(evidence())).all()
     np.testing.assert_array_equal(handcrafted(evidence(7)), handcrafted(evidence(7)))

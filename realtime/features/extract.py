@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
+
 import cv2
 import numpy as np
 
@@ -50,25 +52,30 @@ def network_input(evidence: KeyFrameEvidence) -> tuple[F32, F32]:
     return frames, normalise_flow(evidence.flows)[None]
 
 
-def handcrafted(evidence: KeyFrameEvidence, normalised: F32 | None = None) -> F32:
+def handcrafted(
+    evidence: KeyFrameEvidence, normalised: F32 | None = None, blocks: Container[str] = HANDCRAFTED_BLOCKS
+) -> F32:
     """The 96 handcrafted features, in the order of `FEATURE_NAMES[128:]`.
 
     Args:
         evidence: one movement.
         normalised: float32 (3, 64, 64), its field onset→apex as `network_input` gives it, where that is at
             hand.
+        blocks: those that are wanted; the others stay NaN.
 
     Returns:
         float32 (96,); NaN in the blocks (LBP-TOP and HOG, or flow and AU) whose modality is missing.
     """
     vector = np.full(HANDCRAFTED_SIZE, np.nan, dtype=np.float32)
-    if evidence.frames is not None:
+    measured: dict[str, Callable[[], F32]] = {}
+    if evidence.frames is not None and ("lbp_top" in blocks or "hog" in blocks):
         volume = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in evidence.frames])
-        vector[HANDCRAFTED_BLOCKS["lbp_top"]] = lbp_top(volume)
-        vector[HANDCRAFTED_BLOCKS["hog"]] = hog(volume)
+        measured |= {"lbp_top": lambda: lbp_top(volume), "hog": lambda: hog(volume)}
     onset_apex = evidence.flows[0]
     if np.isfinite(onset_apex).all():
         field = normalise_flow(onset_apex) if normalised is None else normalised
-        vector[HANDCRAFTED_BLOCKS["flow"]] = flow_statistics(field)
-        vector[HANDCRAFTED_BLOCKS["au"]] = action_unit_statistics(field)
+        measured |= {"flow": lambda: flow_statistics(field), "au": lambda: action_unit_statistics(field)}
+    for name, measure in measured.items():
+        if name in blocks:
+            vector[HANDCRAFTED_BLOCKS[name]] = measure()
     return vector
