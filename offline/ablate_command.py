@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.test < 20:
         raise UsageError(f"--test is {args.test}: use 20 or more")
-    choice = synthetic_choice(args, args.protocol)
     settings = settings_from(args.config, args.seed)
+    choice = replace(synthetic_choice(args, args.protocol), as_measured=settings.as_measured)
     open_folder(args.out)  # refused now, not after an hour of work
     unseen = {**unseen_views(choice, args.test, settings.seed), **_real(args.dataset, settings.seed)}
     samples = collect_samples(choice, settings.seed).samples

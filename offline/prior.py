@@ -24,18 +24,18 @@ _ROUNDS = 150
 
 
 @part("prior")
-def fit_prior(
-    classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings, augment: AugmentSettings
-) -> Prior | None:
+def fit_prior(classes: tuple[str, ...], settings: TrainingSettings) -> Prior | None:
     """The prior for a set of classes, fitted once per process; None where there is none.
 
     Where a class has no recipe it learns the three of the MEGC 2019 composite instead: its features and
-    action units are of use all the same, its class scores are not.
+    action units are of use all the same, its class scores are not. Of the settings only those of the prior,
+    the network, the augmentation and of directly made flow count.
     """
-    if settings.samples == 0 or network.prior_features == 0:
+    prior, network = settings.prior, settings.network
+    if prior.samples == 0 or network.prior_features == 0:
         return None
     wanted = classes if all(name in MIXTURES for name in classes) else MEGC_CLASSES
-    return _fitted(wanted, settings, prior_shape(network, settings), augment)
+    return _fitted(wanted, prior, prior_shape(network, prior), settings.augment, settings.as_measured)
 
 
 def prior_shape(network: NetworkSettings, settings: PriorSettings) -> NetworkSettings:
@@ -45,9 +45,13 @@ def prior_shape(network: NetworkSettings, settings: PriorSettings) -> NetworkSet
 
 @lru_cache(maxsize=8)
 def _fitted(
-    classes: tuple[str, ...], settings: PriorSettings, network: NetworkSettings, augment: AugmentSettings
+    classes: tuple[str, ...],
+    settings: PriorSettings,
+    network: NetworkSettings,
+    augment: AugmentSettings,
+    as_measured: bool,
 ) -> Prior:
-    drawn = make_flow_set(settings.seed, settings.samples, (*classes, ANYTHING))
+    drawn = make_flow_set(settings.seed, settings.samples, (*classes, ANYTHING), as_measured=as_measured)
     flows = np.full((len(drawn.labels), 3, *drawn.flows.shape[1:]), np.nan, dtype=np.float32)
     flows[:, 0] = crop_flow_to_face(drawn.flows)
     labels = [classes.index(label) if label in classes else -1 for label in drawn.labels]

@@ -53,6 +53,8 @@ class SampleChoice:
     """Where the key frames of the datasets' clips come from."""
     spot_apex: bool = False
     """Whether to look for the apex of clips that have none."""
+    as_measured: bool = False
+    """Of the directly drawn samples: as of `make_flow_set`."""
     cache: Path | None = None
     """Folder that keeps measured evidence; None keeps nothing."""
     review: Path | None = None
@@ -196,7 +198,7 @@ def collect_samples(choice: SampleChoice, seed: int) -> Collected:
     classes = protocol_classes(choice.protocol)
     sets = []
     if choice.synthetic:
-        sets.append(direct_samples(choice.synthetic, seed, classes, choice.crops))
+        sets.append(direct_samples(choice.synthetic, seed, classes, choice.crops, choice.as_measured))
     if choice.rendered:
         indices = range(choice.first_face, choice.first_face + choice.faces)
         people = [face_number(index, choice.kind) for index in indices]

@@ -170,9 +170,11 @@ def crop_flow_to_face(flows: F32) -> F32:
     return np.asarray(flows * ratio[:, None, None], dtype=np.float32)
 
 
-def direct_samples(count: int, seed: int, classes: Sequence[str], subjects: int | None = None) -> SampleSet:
-    """Synthetic samples without pictures: three flow fields each, drawn directly."""
-    drawn = make_flow_set(seed, count, classes, subjects, three=True)
+def direct_samples(
+    count: int, seed: int, classes: Sequence[str], subjects: int | None = None, as_measured: bool = False
+) -> SampleSet:
+    """Synthetic samples without pictures: three flow fields each, drawn directly, as of `make_flow_set`."""
+    drawn = make_flow_set(seed, count, classes, subjects, three=True, as_measured=as_measured)
     labels = [tuple(classes).index(label) for label in drawn.labels]
     flows = crop_flow_to_face(drawn.flows)
     return sample_set(flows, labels, classes, drawn.subjects, action_units=drawn.action_units)

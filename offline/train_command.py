@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from offline.trained_model import save_trained
     from offline.training import train
 
-    choice = sample_choice(args)
     settings = settings_from(args.config, args.seed)
+    choice = replace(sample_choice(args), as_measured=settings.as_measured)
     collected = collect_samples(choice, settings.seed)
     open_folder(args.out)  # refused now, not after hours of work
     samples = collected.samples

@@ -93,7 +93,7 @@ def fit_networks(samples: SampleSet, settings: TrainingSettings) -> FittedNetwor
     with single_thread():
         splits = folds(samples, settings.network.members, settings.seed)
         members, curve = fit_committee(samples, settings, splits)
-        prior = fit_prior(samples.classes, settings.prior, settings.network, settings.augment)
+        prior = fit_prior(samples.classes, settings)
         own_units = bool(np.isfinite(samples.action_units).any())
         network = GlimpseNet(members, prior, settings.network, own_units).eval()
         views, origin = svm_views(samples, settings)

@@ -55,6 +55,9 @@ class TrainingSettings:
     temperature: float = 1.0
     """What the fitted sum of scores is divided by (Guo et al. 2017): above 1 where the model will meet data
     unlike what it learned from, by which alone it is sure of itself. The largest probability stays that."""
+    as_measured: bool = False
+    """Whether action units reach as far as flow algorithms see them reach (`action_units.MEASURED`), in the
+    flow that is made directly to train on, the prior's as well; or only as far as the skin moves."""
     seed: int = 0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     prior: PriorSettings = field(default_factory=PriorSettings)

@@ -15,9 +15,12 @@ from tiny_model import tiny_bundle, tiny_trained_folder
 
 from export.cli import main as export_main
 from offline import cli, train_command
+from offline import prior as prior_module
+from offline import samples as samples_module
 from offline.evaluate_command import score_probabilities
 from offline.results import read_predictions
 from offline.samples import FOUR_CLASSES, MEGC_CLASSES, sample_set
+from offline.synthesis.direct import make_flow_set
 from offline.trained_model import load_trained, parse_settings
 from realtime.errors import ConfigError, UsageError
 
@@ -55,6 +58,22 @@ def test_train_command_writes_a_model(tmp_path, quick_yaml, capsys):
     assert about["training_data"]["samples"] == 40
     assert set(about["metrics"]) == {"unseen_direct_flow", "unseen_direct_flow_onset_apex_flow_only"}
     assert "epoch  1" in capsys.readouterr().out
+
+
+def test_samples_and_prior_are_made_as_the_settings_have_it(tmp_path, quick_yaml, monkeypatch):
+    quick_yaml.write_text(quick_yaml.read_text() + "as_measured: true\nprior: {samples: 60, epochs: 1}\n")
+    asked = []
+
+    def make(*args, **options):
+        asked.append(options["as_measured"])
+        return make_flow_set(*args, **options)
+
+    monkeypatch.setattr(samples_module, "make_flow_set", make)
+    monkeypatch.setattr(prior_module, "make_flow_set", make)
+    options = ["--synthetic", "40", "--identities", "4", "--test", "16", "--config", str(quick_yaml)]
+    assert cli.main(["train", *options, "--out", str(tmp_path / "trained")]) == 0
+    assert asked == [True, True, True]  # trained on, the prior's, scored on
+    assert load_trained(tmp_path / "trained")[0].settings.as_measured
 
 
 def test_evaluate_command_leaves_subjects_out(tmp_path, quick_yaml, capsys):

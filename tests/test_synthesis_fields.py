@@ -4,11 +4,12 @@ import sys
 import numpy as np
 import pytest
 
-from offline.synthesis.action_units import ACTION_UNITS
-from offline.synthesis.direct import draw_flow, draw_flows, make_flow_set
+from offline.synthesis.action_units import ACTION_UNITS, MEASURED
+from offline.synthesis.direct import draw_flow, draw_flows, flows_of, make_flow_set
 from offline.synthesis.fields import draw_expression
 from offline.synthesis.recipes import FOUR_CLASSES, MEGC_CLASSES, MIXTURES, draw_action_units
 from realtime.errors import UsageError
+from realtime.features.spec import AU_NAMES
 from realtime.geometry import unit_grid
 
 
@@ -115,6 +116,34 @@ def test_three_flows_go_and_come_back() -> None:
     first, second, third = (flow.ravel() - np.median(flow) for flow in flows)
     assert np.corrcoef(first, second)[0, 1] < -0.8
     assert np.linalg.norm(third) < 0.5 * np.linalg.norm(first)
+
+
+def test_measured_smiles_reach_further_down() -> None:
+    below = np.array([0.46]), np.array([1.4])
+    lift = [
+        -np.mean(
+            [draw_expression(rng(k), action_units=["AU12"], side="both", table=table).displacement(*below)[1]
+             for k in range(40)]
+        )
+        for table in (ACTION_UNITS, MEASURED)
+    ]  # fmt: skip
+    assert lift[1] > 1.5 * lift[0] > 0.0
+    assert {name for name in ACTION_UNITS if MEASURED[name] != ACTION_UNITS[name]} == {"AU12"}
+
+
+def test_measured_action_units_change_the_samples_that_hold_them() -> None:
+    plain, measured = (make_flow_set(3, 9, MEGC_CLASSES, as_measured=choice) for choice in (False, True))
+    differs = [not np.array_equal(a, b) for a, b in zip(plain.flows, measured.flows, strict=True)]
+    smiles = measured.action_units[:, AU_NAMES.index("AU12")].any(axis=1)
+    assert smiles.any()
+    np.testing.assert_array_equal(differs, smiles)
+    np.testing.assert_array_equal(plain.action_units, measured.action_units)
+
+
+def test_an_expression_that_is_drawn_already_becomes_the_same_flows() -> None:
+    generator = rng(11)
+    expression = draw_expression(generator, "disgust")
+    np.testing.assert_array_equal(flows_of(generator, expression), draw_flows(rng(11), "disgust"))
 
 
 def test_flow_set_is_reproducible_and_labelled() -> None:

@@ -57,5 +57,14 @@ ACTION_UNITS: Mapping[str, tuple[Bump, ...]] = MappingProxyType(
 )
 """Displacement of each action unit, in arbitrary strength; `fields` scales the sum."""
 
+MEASURED: Mapping[str, tuple[Bump, ...]] = MappingProxyType(
+    {
+        **ACTION_UNITS,
+        "AU12": _bumps((0.46, 1.06, 0.20, 0.22, 0.5, -0.8), (0.58, 0.66, 0.24, 0.22, 0.35, -0.45)),
+    }
+)
+"""The same as flow algorithms measure it: what a smile does to the corner of the mouth is carried on into the
+skin below it and beside it, which has little texture to hold it."""
+
 BLINK: tuple[Bump, ...] = _bumps((0.50, -0.05, 0.18, 0.07, 0.0, 1.0))
 """The lids closing."""

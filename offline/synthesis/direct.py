@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from offline.synthesis.action_units import ACTION_UNITS, MEASURED
 from offline.synthesis.fields import (
     Expression,
     bump_displacement,
@@ -107,12 +108,16 @@ def draw_flows(
     The second takes the expression back and the third holds what did not come back; lids and head
     add up over the three, the noise is each flow's own.
     """
-    return _draw_flows(rng, draw_expression(rng, label), geometry, size)
+    return flows_of(rng, draw_expression(rng, label), geometry, size)
 
 
-def _draw_flows(
-    rng: np.random.Generator, expression: Expression, geometry: CropGeometry | None, size: int
+def flows_of(
+    rng: np.random.Generator,
+    expression: Expression,
+    geometry: CropGeometry | None = None,
+    size: int = FLOW_SIZE,
 ) -> F32:
+    """The three flows, as `draw_flows` gives them, of an expression that is drawn already."""
     scene = _Scene.draw(rng, expression, geometry, size)
     closing = _draw_lids(rng)
     opening = -closing * float(rng.uniform(0.0, 1.2)) if closing else _draw_lids(rng)
@@ -134,23 +139,28 @@ def make_flow_set(
     classes: Sequence[str] = FOUR_CLASSES,
     subjects: int | None = None,
     three: bool = False,
+    as_measured: bool = False,
 ) -> FlowSet:
     """Make `count` labelled flow fields, classes and subjects in turn; the same seed gives the same set.
 
     A class may be `ANYTHING`: action units drawn at random. `subjects` defaults to one per eight samples.
+    `as_measured`: action units reach as far as flow algorithms see them reach (`action_units.MEASURED`).
     Raises UsageError for counts below 1.
     """
     if count < 1 or (subjects is not None and subjects < 1) or not classes:
         raise UsageError("a synthetic set needs at least one sample, one subject and one class")
     subjects = subjects or -(-count // 8)
-    draw = _draw_flows if three else _draw_flow
+    draw, table = flows_of if three else _draw_flow, MEASURED if as_measured else ACTION_UNITS
     geometries = [draw_geometry(np.random.default_rng([seed, 1, subject])) for subject in range(subjects)]
     labels = tuple(classes[index % len(classes)] for index in range(count))
     owners = [index // len(classes) % subjects for index in range(count)]
     flows, units = [], []
     for index, (label, owner) in enumerate(zip(labels, owners, strict=True)):
         rng = np.random.default_rng([seed, 2, index])
-        expression = draw_anything(rng) if label == ANYTHING else draw_expression(rng, label)
+        if label == ANYTHING:
+            expression = draw_anything(rng, table)
+        else:
+            expression = draw_expression(rng, label, table=table)
         flows.append(draw(rng, expression, geometries[owner], FLOW_SIZE))
         units.append(unit_targets(expression))
     names = tuple(f"synthetic-{owner:03d}" for owner in owners)

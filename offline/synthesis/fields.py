@@ -84,11 +84,12 @@ def draw_expression(
     label: str | None = None,
     action_units: Sequence[str] | None = None,
     side: Side | None = None,
+    table: Mapping[str, tuple[Bump, ...]] = ACTION_UNITS,
 ) -> Expression:
     """Draw an expression of a class, or of named action units, with all its jitter.
 
-    `side` None leaves it to chance. Raises UsageError where neither a class nor action units are
-    given, and for unknown ones.
+    `side` None leaves it to chance; `table` says what each action unit does. Raises UsageError where neither
+    a class nor action units are given, and for unknown ones.
     """
     units = tuple(action_units) if action_units else _units_of(rng, label)
     unknown = [unit for unit in units if unit not in ACTION_UNITS]
@@ -97,21 +98,24 @@ def draw_expression(
     weights = {unit: float(rng.uniform(0.4, 1.0)) for unit in units}
     if "AU6" in weights and len(weights) > 1:
         weights["AU6"] *= CHEEK_SHARE
-    paired = any(bump.x != 0.0 for unit in units for bump in ACTION_UNITS[unit])
+    paired = any(bump.x != 0.0 for unit in units for bump in table[unit])
     left, right = _draw_gains(rng, side if paired else "both")
     rows = [
         row * (1, 1, 1, 1, weights[unit], weights[unit])
         for unit in units
-        for row in draw_bumps(rng, ACTION_UNITS[unit], left, right)
+        for row in draw_bumps(rng, table[unit], left, right)
     ]
     return Expression(label, MappingProxyType(weights), left, right, readonly(scale_to_peak(np.array(rows))))
 
 
-def draw_anything(rng: np.random.Generator) -> Expression:
+def draw_anything(
+    rng: np.random.Generator, table: Mapping[str, tuple[Bump, ...]] = ACTION_UNITS
+) -> Expression:
     """One to three action units drawn at random, whatever class they fit."""
     names = list(ACTION_UNITS)
     count = int(rng.choice((1, 2, 3), p=(0.45, 0.35, 0.2)))
-    return draw_expression(rng, None, [names[i] for i in rng.choice(len(names), count, replace=False)])
+    chosen = [names[i] for i in rng.choice(len(names), count, replace=False)]
+    return draw_expression(rng, None, chosen, table=table)
 
 
 def unit_targets(expression: Expression) -> F32:

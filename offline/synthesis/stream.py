@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from offline.synthesis import schedule
-from offline.synthesis.fields import Side
+from offline.synthesis.fields import Expression, Side
 from offline.synthesis.identities import Identity
 from offline.synthesis.recipes import FOUR_CLASSES, MIXTURES
 from offline.synthesis.render import FACE_WIDTH_UNITS, FaceState, FieldTable, FrameRenderer
@@ -139,6 +139,11 @@ class SyntheticStream:
         self._moves = (*self._pulses, *(s for spell in spells for s in schedule.draw_syllables(rng, spell)))
         self._tables = {id(p): FieldTable(p.expression) for p in self._moves if p.expression}
         self.truth = _truth(plan, self._pulses)
+
+    @property
+    def micro_expressions(self) -> tuple[Expression, ...]:
+        """What moves in each micro-expression, in the order of the truth's."""
+        return tuple(p.expression for p in self._pulses if p.kind == "micro_expression" and p.expression)
 
     def state(self, time_s: float) -> FaceState:
         """What the face does at a time."""
