@@ -42,7 +42,7 @@ class RecognitionConfig:
     """Call a label uncertain where the largest probability is below this, 0..1; by default as the bundle
     says, and where it says nothing there is no such verdict."""
     explain: bool = False
-    """Measure which regions and features each decision rested on: tens of milliseconds per event."""
+    """Measure which regions and features each decision rested on: about a tenth of a second per event."""
 
     def __post_init__(self) -> None:
         if self.uncertain_below is not None and not 0.0 <= self.uncertain_below <= 1.0:
