@@ -243,5 +243,4 @@ def test_motion_of_nothing_gives_movements_of_numbers(name: str) -> None:
         assert_finite(spotter.push(motion), "movement")
         assert_finite(spotter.way_out, "way out")
         assert math.isfinite(spotter.activity)
-        assert spotter.needed_amplitude > 0.0, "may be infinite, never NaN"
     assert_finite(spotter.flush(), "movement")

@@ -1,52 +1,35 @@
+"""Training of the spotter's network: what it is made of, that it repeats, and that the live route agrees."""
+
 from __future__ import annotations
 
-import json
+import io
 
 import numpy as np
 import pytest
+import torch
 
-from offline.spotter_training import draw_motion_plan, grow_trees, make_templates, to_json, train_model
+from benchmarks.remake_spotter import made, parts, read, store
+from offline.spotter_corpus import Passage, direct_passages, draw_motion_plan, passages, rendered_passages
+from offline.spotter_training import (
+    SpotterNet,
+    SpotterTraining,
+    _lesson,
+    _mirror,
+    _varied,
+    fit_network,
+    to_file,
+)
 from offline.synthesis.living import LivingStream
 from offline.synthesis.living_motion import living_motions
-from realtime.errors import GlimpseError
-from realtime.spotting.features import FEATURES
-from realtime.spotting.model import load_model, parse_model
+from realtime.spotting.network import END_S, CausalNetwork, read_weights
+from realtime.spotting.signal import INPUTS, STEP_S
+
+SMALL = SpotterTraining(steps=12, width=8, batch=4, rows=160)
 
 
-def test_the_shipped_model_fits_the_code() -> None:
-    names, templates = make_templates()
-    model = load_model()
-    assert model.features == FEATURES
-    assert model.names == names
-    assert np.abs(model.templates - templates).max() < 1e-3
-
-
-def test_trees_score_as_scikit_learn_does() -> None:
-    from sklearn.ensemble import GradientBoostingClassifier
-
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(400, 5))
-    y = ((x[:, 0] > 0.3) ^ (x[:, 1] * x[:, 2] > 0.1)).astype(int)
-    trees = grow_trees(x, y.tolist())
-    fitted = GradientBoostingClassifier(
-        n_estimators=160, learning_rate=0.08, max_depth=3, min_samples_leaf=25, subsample=0.7, random_state=0
-    ).fit(x, y)
-    ours = [trees.probability(row) for row in x[:50]]
-    assert np.allclose(ours, fitted.predict_proba(x[:50])[:, 1], atol=1e-6)
-
-
-def test_training_repeats_and_its_file_reads_back() -> None:
-    model = train_model(range(2), seconds=12.0)
-    text = to_json(model)
-    assert text == to_json(train_model(range(2), seconds=12.0))
-    read = parse_model(json.loads(text))
-    features = np.zeros(len(FEATURES))
-    assert read.score(features) == pytest.approx(model.score(features), abs=1e-4)
-
-
-def test_another_schema_is_refused() -> None:
-    with pytest.raises(GlimpseError, match="schema"):
-        parse_model({"schema": "glimpse-spotter/0"})
+@pytest.fixture(scope="module")
+def direct() -> list[Passage]:
+    return [passage for seed in range(2) for passage in direct_passages(seed, seconds=12.0)]
 
 
 def test_motions_repeat_and_carry_the_events() -> None:
@@ -57,3 +40,79 @@ def test_motions_repeat_and_carry_the_events() -> None:
     assert np.array_equal(first[-1].regions, again[-1].regions)
     assert all(0.0 < e.start_s < e.end_s < plan.seconds for e in stream.events)
     assert {m.lag_s for m in first} == {round(0.133 * plan.fps) / plan.fps}
+
+
+def test_passages_have_no_hole(direct: list[Passage]) -> None:
+    assert direct
+    for passage in direct:
+        assert passage.rows.shape == (len(passage.time_s), INPUTS)
+        assert passage.rows.dtype == np.float32
+        assert np.allclose(np.diff(passage.time_s), STEP_S, atol=1e-5)
+
+
+def test_a_hole_in_the_motion_ends_a_passage() -> None:
+    motions = [m for m in living_motions(LivingStream(draw_motion_plan(3, 6.0))) if not 2.0 < m.time_s < 3.5]
+    before, after = passages(motions, ())
+    assert before.time_s[-1] <= 2.0
+    assert after.time_s[0] >= 3.5
+
+
+def test_a_lesson_asks_for_the_end_and_the_times() -> None:
+    time_s = np.arange(120) * STEP_S
+    rows = np.zeros((120, INPUTS), np.float32)
+    lesson = _lesson(Passage(time_s, rows, ((0.5, 0.7, 0.9, 0.8), (1.4, 1.5, 1.7, 0.1))))
+    end = int(lesson.ends[:100].argmax())
+    assert time_s[end] == pytest.approx(0.9 + END_S, abs=STEP_S)
+    assert lesson.times[end].tolist() == pytest.approx([time_s[end] - t for t in (0.5, 0.7, 0.9)], abs=1e-5)
+    small = np.abs(time_s - (1.7 + END_S)) < 0.1
+    beside = np.abs(time_s - (1.7 + END_S)) > 0.12
+    assert not lesson.asked[small].any(), "too small to be asked for"
+    assert lesson.ends[small].max() < 0.01
+    assert lesson.asked[beside].all()
+
+
+def test_a_mirrored_face_is_mirrored_back() -> None:
+    order, sign = _mirror()
+    rows = torch.randn(5, INPUTS)
+    once = rows[:, order] * sign
+    assert not torch.equal(once, rows)
+    assert torch.equal(once[:, order] * sign, rows)
+    louder = _varied(rows, np.random.default_rng(0), louder=1.0)
+    assert louder.shape == rows.shape
+
+
+def test_the_live_network_says_what_the_trained_one_says(direct: list[Passage]) -> None:
+    torch.manual_seed(0)
+    net = SpotterNet(16, 0.0).eval()
+    rows = direct[0].rows[:200]
+    with torch.no_grad():
+        whole = net(torch.from_numpy(rows)[None])[0].numpy()
+    live = CausalNetwork(read_weights(io.BytesIO(to_file(net.weights()))))
+    said = np.array([live.push(row.astype(np.float64)) for row in rows])
+    assert np.abs(said - whole).max() < 1e-4
+
+
+def test_training_repeats_and_learns(direct: list[Passage]) -> None:
+    losses: list[float] = []
+    settings = SpotterTraining(steps=200, width=8, batch=4, rows=160)
+    first = fit_network(direct, (), settings, lambda step, loss: losses.append(loss))
+    assert losses[1] < losses[0]
+    assert np.isfinite(first.layer).all()
+    a, b = (to_file(fit_network(direct, direct[:1], SMALL)) for _ in range(2))
+    assert a == b
+
+
+def test_parts_are_made_once_and_read_back(tmp_path, direct: list[Passage]) -> None:  # type: ignore[no-untyped-def]
+    store(tmp_path / "direct-7.npz", direct)
+    again = made(("direct", 7), tmp_path)
+    assert [p.events for p in again] == [p.events for p in direct]
+    assert all(np.array_equal(a.rows, b.rows) for a, b in zip(again, direct, strict=True))
+    assert [p.events for p in read(tmp_path / "direct-7.npz")] == [p.events for p in direct]
+    wanted = parts(3, 2)
+    assert len(wanted) == len(set(wanted)) == 3 + 2 * 14
+
+
+def test_a_rendered_face_is_seen_by_the_route() -> None:
+    found = rendered_passages("quiet", 7, rounds=1, seconds=4.0)
+    assert {len(p.events) > 0 for p in found} == {False, True}
+    assert sum(len(p.time_s) for p in found) * STEP_S == pytest.approx(2 * (4.0 - 0.133), abs=0.3)

@@ -35,7 +35,8 @@ def living_motions(stream: LivingStream) -> Iterator[Motion]:
     times = np.arange(round(plan.seconds * plan.fps)) / plan.fps
     relief = face_relief(_X, _Y)
     gain = _draw_gain(rng)
-    flow = gain * (_skin(stream, times) + _lids(stream, rng, times)) + _noise(rng, plan, times)
+    flow = gain * (_skin(stream, times) + _lids(stream, rng, times) + _eyes(stream, rng, times))
+    flow += _noise(rng, plan, times)
     flow += _head(stream, times, relief * float(np.exp(rng.normal(0.0, 0.15))) + 0.04 * _smooth(rng, 1)[0, 0])
     flow += _wander(rng, plan, times)
     step = flow[lag:] - flow[:-lag]
@@ -73,10 +74,29 @@ def _skin(stream: LivingStream, times: F64) -> F64:
 
 def _lids(stream: LivingStream, rng: np.random.Generator, times: F64) -> F64:
     blinks = [pulse for pulse in stream.others if pulse.kind == "blink"]
-    field = np.stack(bump_displacement(draw_blink(rng), _X, _Y)) * float(rng.uniform(12.0, 22.0))
+    size = float(np.exp(rng.uniform(np.log(1.5), np.log(20.0))))
+    field = np.stack(bump_displacement(draw_blink(rng), _X, _Y))
     spill = np.stack(bump_displacement(draw_blink(rng) * [1, 1, 2.5, 3.0, 1, 1], _X, _Y + 0.1))
-    field = field + spill * float(rng.uniform(-1.0, 4.0))
-    return _mix(_levels(blinks, times), [field * pulse.strength for pulse in blinks], len(times))
+    spilt = float(rng.uniform(-0.1, 0.3))
+    fields = [
+        (field + spill * (spilt + float(rng.normal(0.0, 0.06)))) * (size * pulse.strength) for pulse in blinks
+    ]
+    return _mix(_levels(blinks, times), fields, len(times))
+
+
+def _eyes(stream: LivingStream, rng: np.random.Generator, times: F64) -> F64:
+    """Looks aside: the flow sees some of the iris's way, and the lids follow a little."""
+    gazes = [pulse for pulse in stream.others if pulse.kind == "gaze"]
+    seen, wide, lids = rng.uniform([0.1, 0.0, -0.2], [0.8, 0.25, 0.2])
+    bump, around = (
+        sum(
+            np.exp(-(((_X - x) / (0.14 * size)) ** 2 + ((_Y - 0.02) / (0.09 * size)) ** 2) / 2.0)
+            for x in (-0.5, 0.5)
+        )
+        for size in (1.0, 2.2)
+    )
+    field = np.stack([seen * (bump + wide * around), lids * bump])
+    return _mix(_levels(gazes, times), [100.0 * pulse.strength * field for pulse in gazes], len(times))
 
 
 def _mix(levels: F64, fields: Sequence[F64], count: int) -> F64:
@@ -119,9 +139,15 @@ def _smooth(rng: np.random.Generator, count: int) -> F64:
 
 
 def _noise(rng: np.random.Generator, plan: LivingPlan, times: F64) -> F64:
-    """Noise of the measurement, new in every frame, smoothed in space."""
+    """Noise of the measurement, new in every frame, smoothed in space; much of it where glasses or hair
+    glitter, on some faces."""
     level = float(np.exp(rng.uniform(np.log(0.015), np.log(0.12))))
-    return level * _smooth(rng, len(times))
+    local = np.ones_like(_X)
+    for _ in range(int(rng.choice([0, 0, 1, 2, 3]))):
+        centre_x, centre_y, reach = rng.uniform([-0.8, -0.4, 0.1], [0.8, 1.5, 0.4])
+        bump = np.exp(-((_X - centre_x) ** 2 + (_Y - centre_y) ** 2) / (2.0 * reach**2))
+        local += float(np.exp(rng.uniform(0.0, np.log(30.0)))) * bump
+    return level * local * _smooth(rng, len(times))
 
 
 def _wander(rng: np.random.Generator, plan: LivingPlan, times: F64) -> F64:

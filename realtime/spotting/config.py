@@ -22,23 +22,17 @@ class SpotterConfig:
     noise_floor: float = 0.04
     """Least noise of a region, percent of the eye distance."""
     warm_up_s: float = 0.3
-    """Before the noise has been watched for this long, s, no macro-expression is reported, and a
-    micro-expression must be as sure as `early_confidence`."""
+    """Before the noise has been watched for this long, s, no macro-expression is reported."""
     close_ratio: float = 0.7
     """A lobe ends when it has fallen below this share of its peak."""
     opposite: float = -0.5
     """Two lobes are out and back when the cosine between them is below this."""
     balance: float = 0.25
     """… and the smaller of them is at least this share of the larger."""
-    confidence: float = 0.75
-    """Least probability, by the model's own account, of a micro-expression that is reported."""
-    early_confidence: float = 0.85
-    """The same while the noise is not known yet, where that is more."""
-    needed_factor: float = 2.0
-    """`Spotter.needed_amplitude` is this many times the amplitude whose motion would be as strong as all
-    that moves now; of synthetic events above it about 84 % were found."""
-    peak_s: float = 0.06
-    """How long the best match of a micro-expression must stand before it is judged, s."""
+    confidence: float = 0.55
+    """Least probability, by the network's own account, of a micro-expression that is reported."""
+    peak_s: float = 0.03
+    """How long a micro-expression must have been likeliest before it is reported, s."""
     settle_s: float = 0.12
     """How long after the second peak the decision waits, s."""
     micro_max_s: float = 0.5
@@ -98,7 +92,6 @@ class SpotterConfig:
             "close_ratio",
             "balance",
             "confidence",
-            "early_confidence",
             "max_return",
             "blink_closure",
             "min_explained",

@@ -1,110 +1,170 @@
-"""Micro-expressions: candidates of the matched filters, judged by the model, timed on the full signal."""
+"""Micro-expressions: a network says when one has ended, the full signal when it began, peaked and ended."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from realtime.geometry import REGION_NAMES
-from realtime.spotting.candidates import Candidate, CandidateFinder
 from realtime.spotting.config import SpotterConfig
-from realtime.spotting.history import History
-from realtime.spotting.model import MicroModel, load_model
-from realtime.spotting.timing import Course, measure
+from realtime.spotting.history import History, Stretch
+from realtime.spotting.network import CausalNetwork, Weights, load_weights
+from realtime.spotting.signal import Row, Signal
+from realtime.spotting.timing import Course, measure, pulse_amplitudes
 from realtime.types import F64, KeyFrames, Motion
 
 _LEAD_S = 0.15
 _SLACK_S = 0.08
+_ALONE_S = 0.15
+"""Of what the network says within this time, the likeliest alone counts, s."""
+_ROOM_S = 0.33
+"""A movement of usual length has room in this, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """What the network said at one time."""
+
+    time_s: float
+    probability: float
+    onset_s: float
+    apex_s: float
+    offset_s: float
 
 
 class MicroSpotter:
-    """`push(motion, history)` gives a micro-expression when it is decided, else None."""
+    """`push(motion, history)` gives the micro-expressions that are decided."""
 
-    def __init__(self, config: SpotterConfig, model: MicroModel | None = None) -> None:
+    def __init__(self, config: SpotterConfig, weights: Weights | None = None) -> None:
+        """`weights` of the network; None: those of the package."""
         self._config = config
-        self._model = model or load_model()
-        self._finder = CandidateFinder(config, self._model)
+        self._signal = Signal()
+        self._network = CausalNetwork(weights or load_weights())
         self.reset()
 
     def reset(self) -> None:
-        self._finder.reset()
+        self._signal.reset()
         self._busy_until_s = -np.inf
+        self.interrupt()
 
     def interrupt(self) -> None:
-        """Forget what has begun, but not the noise."""
-        self._finder.interrupt()
+        """Forget what has begun, but not the noise: there is a hole in the signal."""
+        self._signal.interrupt()
+        self._network.reset()
+        self._guesses: deque[_Guess] = deque()
+        self._pending: _Guess | None = None
+        self._since_s: float | None = None
+        self._known_s = self._now_s = 0.0
+        self.rows: Sequence[Row] = ()
+        """What the network was shown with the last push."""
 
     @property
     def has_room(self) -> bool:
         """Whether a movement of usual length has room in what was seen since the last hole."""
-        return self._finder.has_room
-
-    @property
-    def needed_amplitude(self) -> float:
-        """Displacement at the apex that a typical action unit would need now, percent of the eye distance."""
-        return self._finder.needed_amplitude * self._config.needed_factor
+        return self._since_s is not None and self._now_s - self._since_s >= _ROOM_S
 
     def set_confidence(self, confidence: float) -> None:
         """From the next decision on, another least probability of what is reported."""
         self._config = replace(self._config, confidence=confidence)
 
     def push(self, motion: Motion, history: History) -> tuple[KeyFrames, ...]:
-        return self._decide(self._finder.push(motion), history, motion.time_s)
+        """`motion`: of regions without what follows the lids; `history` holds it already."""
+        if self._since_s is None:
+            self._since_s, self._known_s = motion.time_s, motion.time_s - motion.lag_s
+        self._now_s = motion.time_s
+        self.rows = self._signal.push(motion)
+        found: list[KeyFrames] = []
+        for row in self.rows:
+            self._hear(_guess(row.time_s, self._network.push(row.values)))
+            found += self._decide(row.time_s - self._config.peak_s, history, motion.time_s)
+        return tuple(found)
 
     def flush(self, history: History, now_s: float) -> tuple[KeyFrames, ...]:
         """Judge what is pending, because the signal ends here."""
-        return self._decide(self._finder.flush(), history, now_s)
+        return self._decide(np.inf, history, now_s)
 
-    def _decide(
-        self, candidates: tuple[Candidate, ...], history: History, now_s: float
-    ) -> tuple[KeyFrames, ...]:
-        found = (self._judge(candidate, history, now_s) for candidate in candidates)
-        return tuple(movement for movement in found if movement is not None)
+    def _hear(self, guess: _Guess) -> None:
+        """Let the likeliest guess of the last while wait."""
+        while self._guesses and self._guesses[0].time_s < guess.time_s - _ALONE_S:
+            self._guesses.popleft()
+        if guess.probability > max((known.probability for known in self._guesses), default=0.0):
+            self._pending = guess
+        self._guesses.append(guess)
 
-    def _judge(self, candidate: Candidate, history: History, now_s: float) -> KeyFrames | None:
-        if candidate.apex_s <= self._busy_until_s:
-            return None
-        least = self._config.confidence
-        if candidate.seen_s < self._config.warm_up_s:
-            least = max(least, self._config.early_confidence)
-        if self._model.score(candidate.features) < least:
-            return None
-        stretch = history.since(candidate.onset_s - _LEAD_S)
-        direction = candidate.amplitude * self._model.templates[candidate.template][: 2 * len(REGION_NAMES)]
-        moved = np.linalg.norm(direction.reshape(-1, 2), axis=1)
-        course = measure(stretch, direction, candidate.noise)
-        if course is not None and self._agrees(candidate, course):
-            times, seen = (course.onset_s, course.apex_s, course.offset_s), _seen(course, candidate.noise)
-        else:  # the pulse and the template that fit best
-            times, seen = (candidate.onset_s, candidate.apex_s, candidate.offset_s), moved
-        onset, apex, offset = (int(np.argmin(np.abs(stretch.time_s - t))) for t in times)
-        if not onset < apex < offset:
-            return None
-        self._busy_until_s = float(stretch.time_s[offset])
-        return KeyFrames(
-            kind="micro_expression",
-            onset_s=float(stretch.time_s[onset]),
-            apex_s=float(stretch.time_s[apex]),
-            offset_s=float(stretch.time_s[offset]),
-            onset_frame=int(stretch.index[onset]),
-            apex_frame=int(stretch.index[apex]),
-            offset_frame=int(stretch.index[offset]),
-            strength=float((moved / candidate.noise).max()),
-            regions={name: float(m / seen.max()) for name, m in zip(REGION_NAMES, seen, strict=True)},
-            decided_s=now_s,
-        )
+    def _decide(self, before_s: float, history: History, now_s: float) -> tuple[KeyFrames, ...]:
+        pending = self._pending
+        if pending is None or pending.time_s > before_s + 1e-6:
+            return ()
+        self._pending = None
+        if pending.probability < self._config.confidence or pending.apex_s <= self._busy_until_s:
+            return ()
+        found = self._measure(pending, history, now_s)
+        if found is None:
+            return ()
+        self._busy_until_s = found.offset_s
+        return (found,)
 
-    def _agrees(self, candidate: Candidate, course: Course) -> bool:
+    def _measure(self, guess: _Guess, history: History, now_s: float) -> KeyFrames | None:
+        """Key frames and what moved: as measured where that agrees with the network, else as it says."""
+        longest_s = guess.onset_s + self._config.micro_max_s
+        guess = replace(guess, offset_s=min(guess.offset_s, longest_s))
+        if not guess.onset_s < guess.apex_s < guess.offset_s or guess.onset_s < self._known_s - _SLACK_S:
+            return None  # what began before the signal is not known to be one
+        if guess.offset_s - guess.onset_s < self._config.min_duration_s:
+            return None
+        stretch = history.since(guess.onset_s - _LEAD_S)
+        noise = self._signal.noise
+        direction = pulse_amplitudes(stretch, guess.onset_s, guess.apex_s, guess.offset_s)
+        course = measure(stretch, direction, noise)
+        if course is not None and self._agrees(guess, course):
+            times, seen = (course.onset_s, course.apex_s, course.offset_s), _above(course.peak, noise)
+        else:
+            times = (guess.onset_s, guess.apex_s, guess.offset_s)
+            seen = _above(np.linalg.norm(direction.reshape(-1, 2), axis=1), noise)
+        return _key_frames(stretch, times, seen, float((seen / noise).max()), now_s)
+
+    def _agrees(self, guess: _Guess, course: Course) -> bool:
         length_s = course.offset_s - course.onset_s
         return (
-            abs(course.apex_s - candidate.apex_s) < _SLACK_S
-            and abs(course.onset_s - candidate.onset_s) < _SLACK_S
-            and abs(course.offset_s - candidate.offset_s) < _SLACK_S
+            abs(course.apex_s - guess.apex_s) < _SLACK_S
+            and abs(course.onset_s - guess.onset_s) < _SLACK_S
+            and abs(course.offset_s - guess.offset_s) < _SLACK_S
             and self._config.min_duration_s <= length_s <= self._config.micro_max_s
         )
 
 
-def _seen(course: Course, noise: F64) -> F64:
-    """(17,) how far each region was moved at the apex, less what noise alone would show."""
-    return np.asarray(np.sqrt(np.maximum(course.peak**2 - 2.0 * noise**2, 1e-12)), np.float64)
+def _guess(time_s: float, said: F64) -> _Guess:
+    odds, onset, apex, offset = said.tolist()
+    probability = float(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0))))
+    return _Guess(time_s, probability, time_s - onset, time_s - apex, time_s - offset)
+
+
+def _above(moved: F64, noise: F64) -> F64:
+    """(17,) displacements, less what noise alone would show."""
+    return np.asarray(np.sqrt(np.maximum(moved**2 - 2.0 * noise**2, 1e-12)), np.float64)
+
+
+def _key_frames(
+    stretch: Stretch, times: tuple[float, float, float], seen: F64, strength: float, now_s: float
+) -> KeyFrames | None:
+    """None where the times do not fall on three frames."""
+    if not len(stretch.time_s):
+        return None
+    onset, apex, offset = (int(np.argmin(np.abs(stretch.time_s - t))) for t in times)
+    if not onset < apex < offset:
+        return None
+    return KeyFrames(
+        kind="micro_expression",
+        onset_s=float(stretch.time_s[onset]),
+        apex_s=float(stretch.time_s[apex]),
+        offset_s=float(stretch.time_s[offset]),
+        onset_frame=int(stretch.index[onset]),
+        apex_frame=int(stretch.index[apex]),
+        offset_frame=int(stretch.index[offset]),
+        strength=strength,
+        regions={name: float(m / seen.max()) for name, m in zip(REGION_NAMES, seen, strict=True)},
+        decided_s=now_s,
+    )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from realtime.spotting.config import SpotterConfig
 from realtime.spotting.history import History, Sample
+from realtime.spotting.lids import LidLeak
 from realtime.spotting.macro import LONGEST_WAIT_S, MacroSpotter
 from realtime.spotting.micro import MicroSpotter
-from realtime.spotting.model import MicroModel
+from realtime.spotting.network import Weights
+from realtime.spotting.signal import Row
 from realtime.spotting.tentative import Tentative
 from realtime.types import F64, KeyFrames, Motion
 
@@ -24,21 +27,24 @@ _ACTIVITY_S = 0.2
 class Spotter:
     """`push(motion)` gives the movements that were decided with this frame.
 
-    Micro-expressions are sought by matched filters, macro-expressions as pairs of lobes; both see the
-    same signal, and neither while the light changes too much. Time counts from the first motion, rounded to a
-    microsecond: the same motions give the same movements at any time of a stream.
+    Micro-expressions are sought by a network, macro-expressions as pairs of lobes; both see the same
+    signal, from which blinks are taken out, and neither while the light changes too much.
+
+    Time counts from the first motion, rounded to a microsecond: the same motions give the same movements at
+    any time of a stream.
     """
 
-    def __init__(self, config: SpotterConfig | None = None, model: MicroModel | None = None) -> None:
-        """`model` judges micro-expressions; None: the one of the package."""
+    def __init__(self, config: SpotterConfig | None = None, weights: Weights | None = None) -> None:
+        """`weights` of the network that finds micro-expressions; None: those of the package."""
         self.config = config or SpotterConfig()
         self._history = History(self.config.macro_max_s + 2.0)
         self._macro = MacroSpotter(self.config, self._history)
-        self._micro = MicroSpotter(self.config, model)
+        self._micro = MicroSpotter(self.config, weights)
+        self._leak = LidLeak()
         self.reset()
 
     def reset(self) -> None:
-        for part in (self._history, self._macro, self._micro):
+        for part in (self._history, self._macro, self._micro, self._leak):
             part.reset()
         self._raw: deque[tuple[float, F64]] = deque()
         self._start_s: float | None = None
@@ -69,10 +75,12 @@ class Spotter:
             decided = self._flush(motion.time_s)
             self._micro.interrupt()
             self._macro.interrupt()
+            self._leak.interrupt()
             self._raw.clear()
             self._last_s = motion.time_s
             return decided
         self._last_s = motion.time_s
+        motion = replace(motion, regions=self._leak.push(motion))
         vector, delay_s = self._smooth(motion)
         self._history.push(_sample(motion, vector, delay_s))
         micro = self._micro.push(motion, self._history)
@@ -103,10 +111,10 @@ class Spotter:
         )
 
     @property
-    def needed_amplitude(self) -> float:
-        """Displacement at the apex with which a typical action unit would be found now in four of five
-        cases, percent of the eye distance; inf before the spotter has seen enough."""
-        return float(np.inf) if self.blind in ("light", "warm_up") else self._micro.needed_amplitude
+    def rows(self) -> Sequence[Row]:
+        """What the network was shown with the last push: its training is made of these."""
+        rows = () if self._suspended else self._micro.rows
+        return tuple(Row(self._at(row.time_s), row.values) for row in rows)
 
     @property
     def blind(self) -> str | None:

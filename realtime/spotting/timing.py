@@ -124,3 +124,20 @@ def _explained(vectors: F64, direction: F64, precision: F64) -> float:
     whitened = vectors * root
     total = float((whitened**2).sum())
     return float(((whitened @ unit) ** 2).sum()) / max(total, 1e-12)
+
+
+def pulse_amplitudes(stretch: Stretch, onset_s: float, apex_s: float, offset_s: float) -> F64:
+    """(34,) least-squares displacement of each channel at the apex of a raised-cosine movement of these
+    times, percent of the eye distance, from what it does to lagged differences."""
+    now_s = stretch.time_s - stretch.delay_s
+    pulse = _pulse(now_s, onset_s, apex_s, offset_s) - _pulse(
+        now_s - stretch.lag_s, onset_s, apex_s, offset_s
+    )
+    return np.asarray(pulse @ stretch.vectors / max(float(pulse @ pulse), 1e-9))
+
+
+def _pulse(time_s: F64, onset_s: float, apex_s: float, offset_s: float) -> F64:
+    rising = 0.5 - 0.5 * np.cos(np.pi * (time_s - onset_s) / (apex_s - onset_s))
+    falling = 0.5 + 0.5 * np.cos(np.pi * (time_s - apex_s) / (offset_s - apex_s))
+    inside = (time_s > onset_s) & (time_s < offset_s)
+    return np.where(inside, np.where(time_s < apex_s, rising, falling), 0.0)
