@@ -26,6 +26,7 @@ NETWORK_MODULES = {
     for name in (
         "augment",
         "member_training",
+        "spotter_training",
         "network",
         "prior",
         "trained_model",

@@ -14,7 +14,7 @@ from realtime.spotting.history import History, Stretch
 from realtime.spotting.lobes import Lobe, LobeTracker
 from realtime.spotting.noise import RegionNoise
 from realtime.spotting.tentative import Tentative
-from realtime.spotting.timing import Course, measure
+from realtime.spotting.timing import Course, key_frames, measure
 from realtime.types import F64, KeyFrames
 
 LONGEST_WAIT_S = 0.6
@@ -159,28 +159,12 @@ class MacroSpotter:
         course = measure(stretch, direction, pair.sigma)
         if course is None or not self._is_facial(course, pair, stretch):
             return None
-        onset, apex, offset = (
-            int(np.argmin(np.abs(stretch.time_s - t)))
-            for t in (course.onset_s, course.apex_s, course.offset_s)
-        )
-        if not onset < apex < offset:
+        times = (course.onset_s, course.apex_s, course.offset_s)
+        strength = float((course.peak / pair.sigma).max())
+        found = key_frames("macro_expression", stretch, times, course.peak, strength, now_s)
+        if found is None or found.offset_s - found.onset_s <= self._config.micro_max_s + 1e-6:
             return None
-        duration_s = float(stretch.time_s[offset] - stretch.time_s[onset])
-        if duration_s <= self._config.micro_max_s + 1e-6:
-            return None
-        largest = max(float(course.peak.max()), 1e-12)
-        return KeyFrames(
-            kind="macro_expression",
-            onset_s=float(stretch.time_s[onset]),
-            apex_s=float(stretch.time_s[apex]),
-            offset_s=float(stretch.time_s[offset]),
-            onset_frame=int(stretch.index[onset]),
-            apex_frame=int(stretch.index[apex]),
-            offset_frame=int(stretch.index[offset]),
-            strength=float((course.peak / pair.sigma).max()),
-            regions={name: float(p) / largest for name, p in zip(REGION_NAMES, course.peak, strict=True)},
-            decided_s=now_s,
-        )
+        return found
 
     def _is_facial(self, course: Course, pair: _Pair, stretch: Stretch) -> bool:
         during = (stretch.time_s >= pair.first.start_s) & (stretch.time_s <= pair.second.end_s)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from realtime.geometry import REGION_NAMES
 from realtime.spotting.config import SpotterConfig
-from realtime.spotting.history import History, Stretch
+from realtime.spotting.history import History
 from realtime.spotting.network import CausalNetwork, Weights, load_weights
-from realtime.spotting.signal import Row, Signal
-from realtime.spotting.timing import Course, measure, pulse_amplitudes
+from realtime.spotting.signal import STEP_S, Row, Signal
+from realtime.spotting.timing import Course, key_frames, measure, pulse_amplitudes
 from realtime.types import F64, KeyFrames, Motion
 
 _LEAD_S = 0.15
@@ -57,9 +56,13 @@ class MicroSpotter:
         self._guesses: deque[_Guess] = deque()
         self._pending: _Guess | None = None
         self._since_s: float | None = None
-        self._known_s = self._now_s = 0.0
+        self._now_s = 0.0
         self.rows: Sequence[Row] = ()
         """What the network was shown with the last push."""
+
+    @property
+    def _begun_s(self) -> float:
+        return -np.inf if self._since_s is None else self._since_s
 
     @property
     def has_room(self) -> bool:
@@ -73,7 +76,7 @@ class MicroSpotter:
     def push(self, motion: Motion, history: History) -> tuple[KeyFrames, ...]:
         """`motion`: of regions without what follows the lids; `history` holds it already."""
         if self._since_s is None:
-            self._since_s, self._known_s = motion.time_s, motion.time_s - motion.lag_s
+            self._since_s = motion.time_s
         self._now_s = motion.time_s
         self.rows = self._signal.push(motion)
         found: list[KeyFrames] = []
@@ -111,7 +114,7 @@ class MicroSpotter:
         """Key frames and what moved: as measured where that agrees with the network, else as it says."""
         longest_s = guess.onset_s + self._config.micro_max_s
         guess = replace(guess, offset_s=min(guess.offset_s, longest_s))
-        if not guess.onset_s < guess.apex_s < guess.offset_s or guess.onset_s < self._known_s - _SLACK_S:
+        if not guess.onset_s < guess.apex_s < guess.offset_s or guess.onset_s < self._begun_s - STEP_S:
             return None  # what began before the signal is not known to be one
         if guess.offset_s - guess.onset_s < self._config.min_duration_s:
             return None
@@ -124,7 +127,7 @@ class MicroSpotter:
         else:
             times = (guess.onset_s, guess.apex_s, guess.offset_s)
             seen = _above(np.linalg.norm(direction.reshape(-1, 2), axis=1), noise)
-        return _key_frames(stretch, times, seen, float((seen / noise).max()), now_s)
+        return key_frames("micro_expression", stretch, times, seen, float((seen / noise).max()), now_s)
 
     def _agrees(self, guess: _Guess, course: Course) -> bool:
         length_s = course.offset_s - course.onset_s
@@ -145,26 +148,3 @@ def _guess(time_s: float, said: F64) -> _Guess:
 def _above(moved: F64, noise: F64) -> F64:
     """(17,) displacements, less what noise alone would show."""
     return np.asarray(np.sqrt(np.maximum(moved**2 - 2.0 * noise**2, 1e-12)), np.float64)
-
-
-def _key_frames(
-    stretch: Stretch, times: tuple[float, float, float], seen: F64, strength: float, now_s: float
-) -> KeyFrames | None:
-    """None where the times do not fall on three frames."""
-    if not len(stretch.time_s):
-        return None
-    onset, apex, offset = (int(np.argmin(np.abs(stretch.time_s - t))) for t in times)
-    if not onset < apex < offset:
-        return None
-    return KeyFrames(
-        kind="micro_expression",
-        onset_s=float(stretch.time_s[onset]),
-        apex_s=float(stretch.time_s[apex]),
-        offset_s=float(stretch.time_s[offset]),
-        onset_frame=int(stretch.index[onset]),
-        apex_frame=int(stretch.index[apex]),
-        offset_frame=int(stretch.index[offset]),
-        strength=strength,
-        regions={name: float(m / seen.max()) for name, m in zip(REGION_NAMES, seen, strict=True)},
-        decided_s=now_s,
-    )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realtime.geometry import REGION_NAMES
 from realtime.spotting.history import Stretch
-from realtime.types import F64
+from realtime.types import F64, EventKind, KeyFrames
 
 # Crossings of 25 % and 80 % of the peak, drawn out to where a raised-cosine movement starts or ends:
 # it passes them at .333 and .705 of its rise.
@@ -141,3 +142,35 @@ def _pulse(time_s: F64, onset_s: float, apex_s: float, offset_s: float) -> F64:
     falling = 0.5 + 0.5 * np.cos(np.pi * (time_s - apex_s) / (offset_s - apex_s))
     inside = (time_s > onset_s) & (time_s < offset_s)
     return np.where(inside, np.where(time_s < apex_s, rising, falling), 0.0)
+
+
+def key_frames(
+    kind: EventKind,
+    stretch: Stretch,
+    times: tuple[float, float, float],
+    moved: F64,
+    strength: float,
+    now_s: float,
+) -> KeyFrames | None:
+    """The frames nearest to onset, apex and offset; `moved` (17,): how far each region was moved at the apex.
+
+    None where the times do not fall on three frames.
+    """
+    if not len(stretch.time_s):
+        return None
+    onset, apex, offset = (int(np.argmin(np.abs(stretch.time_s - t))) for t in times)
+    if not onset < apex < offset:
+        return None
+    largest = max(float(moved.max()), 1e-12)
+    return KeyFrames(
+        kind=kind,
+        onset_s=float(stretch.time_s[onset]),
+        apex_s=float(stretch.time_s[apex]),
+        offset_s=float(stretch.time_s[offset]),
+        onset_frame=int(stretch.index[onset]),
+        apex_frame=int(stretch.index[apex]),
+        offset_frame=int(stretch.index[offset]),
+        strength=strength,
+        regions={name: float(part) / largest for name, part in zip(REGION_NAMES, moved, strict=True)},
+        decided_s=now_s,
+    )
