@@ -55,19 +55,15 @@ class MicroSpotter:
         self._network.reset()
         self._guesses: deque[_Guess] = deque()
         self._pending: _Guess | None = None
-        self._since_s: float | None = None
+        self._since_s = np.inf
         self._now_s = 0.0
         self.rows: Sequence[Row] = ()
         """What the network was shown with the last push."""
 
     @property
-    def _begun_s(self) -> float:
-        return -np.inf if self._since_s is None else self._since_s
-
-    @property
     def has_room(self) -> bool:
         """Whether a movement of usual length has room in what was seen since the last hole."""
-        return self._since_s is not None and self._now_s - self._since_s >= _ROOM_S
+        return self._now_s - self._since_s >= _ROOM_S
 
     def set_confidence(self, confidence: float) -> None:
         """From the next decision on, another least probability of what is reported."""
@@ -75,8 +71,7 @@ class MicroSpotter:
 
     def push(self, motion: Motion, history: History) -> tuple[KeyFrames, ...]:
         """`motion`: of regions without what follows the lids; `history` holds it already."""
-        if self._since_s is None:
-            self._since_s = motion.time_s
+        self._since_s = min(self._since_s, motion.time_s)
         self._now_s = motion.time_s
         self.rows = self._signal.push(motion)
         found: list[KeyFrames] = []
@@ -114,7 +109,7 @@ class MicroSpotter:
         """Key frames and what moved: as measured where that agrees with the network, else as it says."""
         longest_s = guess.onset_s + self._config.micro_max_s
         guess = replace(guess, offset_s=min(guess.offset_s, longest_s))
-        if not guess.onset_s < guess.apex_s < guess.offset_s or guess.onset_s < self._begun_s - STEP_S:
+        if not guess.onset_s < guess.apex_s < guess.offset_s or guess.onset_s < self._since_s - STEP_S:
             return None  # what began before the signal is not known to be one
         if guess.offset_s - guess.onset_s < self._config.min_duration_s:
             return None
