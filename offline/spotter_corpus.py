@@ -6,8 +6,9 @@ picture; rendered faces, onto which events are planted, have the flow, mesh and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,22 @@ from realtime.spotting.signal import STEP_S
 from realtime.types import F32, F64, FrameSource, Motion
 
 HOST_AMPLITUDES_PX = (0.4, 0.6, 0.8, 1.0, 1.4, 2.0, 2.8)
-ROUNDS = 3
+
+
+class Event(NamedTuple):
+    """A micro-expression: its times, s, and its largest displacement, percent of the face's width."""
+
+    onset_s: float
+    apex_s: float
+    offset_s: float
+    percent: float
+
+
+class Seen(NamedTuple):
+    """What the route measured of a recording, and the events in it."""
+
+    motions: Sequence[Motion]
+    events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,16 +50,15 @@ class Passage:
     """(n,)"""
     rows: F32
     """(n, INPUTS)"""
-    events: tuple[tuple[float, float, float, float], ...]
-    """Onset, apex and offset, s, and the largest displacement, percent of the face's width."""
+    events: tuple[Event, ...]
 
 
-def passages(motions: Iterable[Motion], events: Sequence[tuple[float, float, float, float]]) -> list[Passage]:
-    """What the live spotter's network is shown of these motions; longer holes than the route bears end it."""
+def passages(seen: Seen) -> list[Passage]:
+    """What the live spotter's network is shown of it; longer holes than the route bears end a passage."""
     max_gap_s = PipelineConfig().max_gap_s
     found: list[list[tuple[float, F64]]] = [[]]
     spotter, last_s = Spotter(weights=blank_weights()), -np.inf
-    for motion in motions:
+    for motion in seen.motions:
         if motion.time_s - last_s > max_gap_s:
             spotter.reset()
         last_s = motion.time_s
@@ -53,7 +68,9 @@ def passages(motions: Iterable[Motion], events: Sequence[tuple[float, float, flo
                 found.append([])
             found[-1].append(row)
     return [
-        Passage(np.array([t for t, _ in part]), np.array([v for _, v in part], np.float32), tuple(events))
+        Passage(
+            np.array([t for t, _ in part]), np.array([v for _, v in part], np.float32), tuple(seen.events)
+        )
         for part in found
         if part
     ]
@@ -66,28 +83,30 @@ def draw_motion_plan(seed: int, seconds: float = 60.0) -> LivingPlan:
     return LivingPlan(seed=seed, seconds=seconds, fps=fps, liveliness=float(rng.uniform()) ** 1.5)
 
 
-def direct_passages(seed: int, seconds: float = 60.0) -> list[Passage]:
+def direct_motion(seed: int, seconds: float = 60.0) -> Seen:
     """Living motion made directly, its events in it."""
     stream = LivingStream(draw_motion_plan(seed, seconds))
-    events = [(e.start_s, e.start_s + e.rise_s + 0.5 * e.hold_s, e.end_s, e.strength) for e in stream.events]
-    return passages(living_motions(stream), events)
+    events = [
+        Event(e.start_s, e.start_s + e.rise_s + 0.5 * e.hold_s, e.end_s, e.strength) for e in stream.events
+    ]
+    return Seen(tuple(living_motions(stream)), events)
 
 
-def rendered_passages(
-    kind: HostKind, seed: int, rounds: int = ROUNDS, seconds: float = 20.0
-) -> list[Passage]:
-    """A rendered face as the route sees it, untouched and with events planted, `rounds` times."""
+def rendered_motion(kind: HostKind, seed: int, rounds: int, seconds: float = 20.0) -> list[Seen]:
+    """A rendered face as the route sees it, first untouched, then with events planted, `rounds` times."""
     host = render_host(kind, seed, seconds)
-    found = passages(_seen(host), ())
+    found = [Seen(tuple(_seen(host)), ())]
+    if not rounds:
+        return found
     track = track_face(host)
     for number in range(rounds):
         plan = PlantingPlan(amplitudes_px=HOST_AMPLITUDES_PX, seed=10 * seed + number)
         planted = draw_events(track, plan)
         events = [
-            (e.pulse.start_s, e.apex_s, e.pulse.end_s, e.amplitude_px / 2.0)  # of a face of 200 px
+            Event(e.pulse.start_s, e.apex_s, e.pulse.end_s, e.amplitude_px / 2.0)  # of a face of 200 px
             for e in planted
         ]
-        found += passages(_seen(PlantedSource(host, track, planted)), events)
+        found.append(Seen(tuple(_seen(PlantedSource(host, track, planted))), events))
     return found
 
 

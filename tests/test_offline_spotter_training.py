@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.remake_spotter import made, parts, read, store
-from offline.spotter_corpus import Passage, direct_passages, draw_motion_plan, passages, rendered_passages
+from benchmarks.remake_spotter import made, parts, read, shown, store
+from offline.spotter_corpus import (
+    Event,
+    Passage,
+    Seen,
+    direct_motion,
+    draw_motion_plan,
+    passages,
+    rendered_motion,
+)
+from offline.spotter_mixing import responses
 from offline.spotter_training import (
     SpotterNet,
     SpotterTraining,
@@ -29,7 +39,7 @@ SMALL = SpotterTraining(steps=12, width=8, batch=4, rows=160)
 
 @pytest.fixture(scope="module")
 def direct() -> list[Passage]:
-    return [passage for seed in range(2) for passage in direct_passages(seed, seconds=12.0)]
+    return [passage for seed in range(2) for passage in passages(direct_motion(seed, seconds=12.0))]
 
 
 def test_motions_repeat_and_carry_the_events() -> None:
@@ -52,7 +62,7 @@ def test_passages_have_no_hole(direct: list[Passage]) -> None:
 
 def test_a_hole_in_the_motion_ends_a_passage() -> None:
     motions = [m for m in living_motions(LivingStream(draw_motion_plan(3, 6.0))) if not 2.0 < m.time_s < 3.5]
-    before, after = passages(motions, ())
+    before, after = passages(Seen(motions, ()))
     assert before.time_s[-1] <= 2.0
     assert after.time_s[0] >= 3.5
 
@@ -60,7 +70,7 @@ def test_a_hole_in_the_motion_ends_a_passage() -> None:
 def test_a_lesson_asks_for_the_end_and_the_times() -> None:
     time_s = np.arange(120) * STEP_S
     rows = np.zeros((120, INPUTS), np.float32)
-    lesson = _lesson(Passage(time_s, rows, ((0.5, 0.7, 0.9, 0.8), (1.4, 1.5, 1.7, 0.1))))
+    lesson = _lesson(Passage(time_s, rows, (Event(0.5, 0.7, 0.9, 0.8), Event(1.4, 1.5, 1.7, 0.1))))
     end = int(lesson.ends[:100].argmax())
     assert time_s[end] == pytest.approx(0.9 + END_S, abs=STEP_S)
     assert lesson.times[end].tolist() == pytest.approx([time_s[end] - t for t in (0.5, 0.7, 0.9)], abs=1e-5)
@@ -102,17 +112,26 @@ def test_training_repeats_and_learns(direct: list[Passage]) -> None:
     assert a == b
 
 
-def test_parts_are_made_once_and_read_back(tmp_path, direct: list[Passage]) -> None:  # type: ignore[no-untyped-def]
-    store(tmp_path / "direct-7.npz", direct)
-    again = made(("direct", 7), tmp_path)
-    assert [p.events for p in again] == [p.events for p in direct]
-    assert all(np.array_equal(a.rows, b.rows) for a, b in zip(again, direct, strict=True))
-    assert [p.events for p in read(tmp_path / "direct-7.npz")] == [p.events for p in direct]
+def test_recordings_are_made_once_and_read_back(tmp_path: Path) -> None:
+    seen = direct_motion(7, seconds=6.0)
+    store(tmp_path / "direct-7.npz", [seen, Seen((), ())])
+    again, nothing = made(("direct", 7), tmp_path)
+    assert list(again.events) == list(seen.events)
+    assert not nothing.motions
+    before, after = passages(seen), passages(again)
+    assert all(np.array_equal(a.rows, b.rows) for a, b in zip(before, after, strict=True))
+    assert len(read(tmp_path / "direct-7.npz")) == 2
     wanted = parts(3, 2)
     assert len(wanted) == len(set(wanted)) == 3 + 2 * 14
 
 
-def test_a_rendered_face_is_seen_by_the_route() -> None:
-    found = rendered_passages("quiet", 7, rounds=1, seconds=4.0)
+def test_a_rendered_face_is_seen_by_the_route_and_lends_its_events() -> None:
+    untouched, planted = rendered_motion("quiet", 7, rounds=1, seconds=4.0)
+    assert not untouched.events
+    assert planted.events
+    pool = responses(untouched, planted)
+    assert 0 < len(pool) <= len(planted.events)
+    found = shown(("quiet", 7), [untouched, planted], pool, 2)
+    assert sum(len(p.time_s) for p in found) * STEP_S == pytest.approx(4 * (4.0 - 0.133), abs=0.5)
     assert {len(p.events) > 0 for p in found} == {False, True}
-    assert sum(len(p.time_s) for p in found) * STEP_S == pytest.approx(2 * (4.0 - 0.133), abs=0.3)
+    assert len(shown(("direct", 7), [untouched], pool, 2)) == 1

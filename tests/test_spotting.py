@@ -154,12 +154,12 @@ def test_a_moving_head_gives_no_event() -> None:
 
 
 def test_where_the_light_changes_too_much_there_is_no_event() -> None:
-    assert spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 150.0)) == []
+    assert spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 170.0)) == []
 
 
 def test_a_movement_is_found_while_the_light_changes_a_little() -> None:
     """The flow makes up for the change."""
-    (found,) = spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 132.0))
+    (found,) = spot(motions(CORNERS, brightness=lambda t: 120.0 if t < 2.1 else 145.0))
     assert found.apex_s == pytest.approx(2.15, abs=0.03)
 
 
@@ -179,7 +179,7 @@ def test_a_movement_at_the_beginning_is_found(onset_s: float, length_s: float, f
 
 
 def test_the_spotter_says_until_when_it_could_not_have_seen_a_movement() -> None:
-    signal = motions({}, brightness=lambda t: 120.0 if t < 2.6 else 150.0)
+    signal = motions({}, brightness=lambda t: 120.0 if t < 2.6 else 170.0)
     spotter, blind = Spotter(), {}
     for motion in signal:
         spotter.push(motion)
@@ -195,8 +195,8 @@ def test_the_spotter_says_until_when_it_could_not_have_seen_a_movement() -> None
 def test_after_a_light_step_the_noise_is_still_known() -> None:
     """A movement shortly after it is found: only the signal has a hole, not what was learned of the noise."""
     corners = pulse(3.0, 3.15, 3.35, 1.2)
-    signal = motions(smile(corners), brightness=lambda t: 120.0 if t < 2.6 else 150.0)
-    assert any(abs(motion.brightness_change) > 0.12 for motion in signal)
+    signal = motions(smile(corners), brightness=lambda t: 120.0 if t < 2.6 else 170.0)
+    assert any(abs(motion.brightness_change) > 0.25 for motion in signal)
     (found,) = spot(signal)
     assert found.onset_s == pytest.approx(3.0, abs=0.06)
 
@@ -244,12 +244,15 @@ def test_a_brow_is_seen_while_the_mouth_talks() -> None:
     assert any(e.apex_s == pytest.approx(3.65, abs=0.1) and e.regions["glabella"] > 0.5 for e in found)
 
 
-def test_thresholds_follow_the_noise_of_the_stream() -> None:
-    rng = np.random.default_rng(5)
+@pytest.mark.parametrize("fps", [30.0, 100.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_region_that_trembles_gives_no_event(fps: float, seed: int) -> None:
+    """It shakes by three times the noise of the others: once that is known, none of it is a movement."""
+    rng = np.random.default_rng(seed)
     restless: dict[float, float] = {}
-    course = lambda t: restless.setdefault(round(t, 4), float(rng.normal(0.0, 0.5)))  # noqa: E731
-    found = spot(motions({"chin": course}, seconds=8.0))
-    assert [event for event in found if event.onset_s > 1.0] == [], "once the noise is known"
+    course = lambda t: restless.setdefault(round(t, 4), float(rng.normal(0.0, 0.1)))  # noqa: E731
+    found = spot(motions({"chin": course}, fps, seconds=8.0))
+    assert [event for event in found if event.onset_s > 1.0] == []
 
 
 def test_reset_equals_new_and_flush_is_idempotent() -> None:

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.spotting import options
 from benchmarks.spotting.scenarios import PARTS, SCENARIOS
 from offline.planting import PlantedSource, PlantingPlan, draw_events, track_face
 from offline.spot_streams import StreamResult, run_source
 from offline.spotting import evaluate
 from realtime import terminal
 from realtime.config import PipelineConfig, load_config
-from realtime.errors import UsageError
 from realtime.sinks.files import output_errors
 from realtime.sources import open_source
 
@@ -23,23 +23,14 @@ PLANTED = "planted"
 
 
 def build_parser() -> terminal.Parser:
-    parser = terminal.Parser(prog="python -m benchmarks.spotting", description=__doc__)
+    parser = options.build_parser("python -m benchmarks.spotting", __doc__)
     add = parser.add_argument
-    add(
-        "--part",
-        choices=list(PARTS),
-        default="tuning",
-        help="whose seeds; choose nothing on 'final' (tuning)",
-    )
     add("--scenario", nargs="+", default=list(SCENARIOS), choices=list(SCENARIOS), help="some of them")
     add("--streams", type=int, default=1, metavar="N", help="streams per scenario (1)")
     add("--seconds", type=float, default=12.0, help="length of a stream (12)")
     add("--events", type=int, default=4, help="micro-expressions per stream (4)")
     add("--source", nargs="+", default=[], metavar="VIDEO", help="real footage to plant events into as well")
-    add("--config", metavar="YAML", help="settings of the route")
-    add("--jobs", type=int, default=1, metavar="N", help="streams at once (1)")
     add("--out", type=Path, metavar="DIR", help="folder for results.json")
-    terminal.add_verbose(parser)
     parser.set_defaults(command=run)
     return parser
 
@@ -48,9 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Run every stream and print the table. Returns the exit code."""
     from joblib import Parallel, delayed
 
-    for name, value in (("--streams", args.streams), ("--jobs", args.jobs)):
-        if value == 0 or (name == "--streams" and value < 1):
-            raise UsageError(f"{name} is {value}: use 1 or more")
+    options.check_counts(args, "streams")
     config = load_config(args.config) if args.config else None
     first = PARTS[args.part]
     jobs: list[tuple[str, Any]] = [

@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.spotting import options
 from benchmarks.spotting.scenarios import PARTS
 from offline.planting.outcome import recall_picture, summarize, table
 from offline.planting.plan import PlantingPlan
@@ -20,7 +21,6 @@ from offline.planting.trial import Trial, run_trial
 from offline.synthesis.hosts import HOST_KINDS, HostKind, render_host
 from realtime import terminal
 from realtime.config import PipelineConfig, load_config
-from realtime.errors import UsageError
 from realtime.sinks.files import output_errors, write_together
 
 _FIRST = 50_000
@@ -28,21 +28,12 @@ _FIRST = 50_000
 
 
 def build_parser() -> terminal.Parser:
-    parser = terminal.Parser(prog="python -m benchmarks.spotting.living", description=__doc__)
+    parser = options.build_parser("python -m benchmarks.spotting.living", __doc__)
     add = parser.add_argument
-    add(
-        "--part",
-        choices=list(PARTS),
-        default="tuning",
-        help="whose seeds; choose nothing on 'final' (tuning)",
-    )
     add("--kind", nargs="+", choices=list(HOST_KINDS), default=list(HOST_KINDS), help="some of the hosts")
     add("--hosts", type=int, default=3, metavar="N", help="people of each kind, 20 s of each (3)")
     add("--rounds", type=int, default=3, metavar="N", help="times that each is planted anew (3)")
-    add("--config", metavar="YAML", help="settings of the route")
-    add("--jobs", type=int, default=1, metavar="N", help="hosts at once (1)")
     add("--out", type=Path, metavar="DIR", help="folder for results.json, recall.png and recall.svg")
-    terminal.add_verbose(parser)
     parser.set_defaults(command=run)
     return parser
 
@@ -51,13 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Plant into every host, print the table. Returns the exit code."""
     from joblib import Parallel, delayed
 
-    for name, value, least in (
-        ("--hosts", args.hosts, 1),
-        ("--rounds", args.rounds, 1),
-        ("--jobs", args.jobs, -64),
-    ):
-        if value == 0 or value < least:
-            raise UsageError(f"{name} is {value}: use 1 or more")
+    options.check_counts(args, "hosts", "rounds")
     config = load_config(args.config) if args.config else None
     first = PARTS[args.part] + _FIRST
     trials = Parallel(n_jobs=args.jobs)(

@@ -29,7 +29,7 @@ class SpotterConfig:
     """Two lobes are out and back when the cosine between them is below this."""
     balance: float = 0.25
     """… and the smaller of them is at least this share of the larger."""
-    confidence: float = 0.55
+    confidence: float = 0.3
     """Least probability, by the network's own account, of a micro-expression that is reported."""
     peak_s: float = 0.03
     """How long a micro-expression must have been likeliest before it is reported, s."""
@@ -57,9 +57,10 @@ class SpotterConfig:
     min_explained: float = 0.6
     """Least share of the motion's energy that goes out and back along one direction."""
     observable_motion: float = 0.2
-    """Above this much motion of the whole face, head removed, a movement of .8 px (on a face of 200 px) is
-    mostly missed: RMS over the face in percent of the eye distance per lag, as `Spotter.activity`."""
-    max_light_change: float = 0.12
+    """Above this much motion of the whole face, head removed, movements of .8 px (on a face of 200 px) are
+    missed more and more, and a silence says little: RMS over the face in percent of the eye distance per
+    lag, as `Spotter.activity`."""
+    max_light_change: float = 0.25
     """Spotting is suspended while the light changes by more than this share per lag; the flow makes up for
     less."""
     max_patchy_light: float = 0.03
