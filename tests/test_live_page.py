@@ -543,14 +543,14 @@ def _sets_the_threshold(browser: Any, run: LiveRun) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    eventually(lambda: text_of(browser, "value") == "0.30", "the threshold")
+    eventually(lambda: text_of(browser, "value") == "0.40", "the threshold")
     browser.find_element(By.ID, "threshold").send_keys(Keys.ARROW_LEFT * 5)
-    assert text_of(browser, "value") == "0.25", "a state from before does not move the slider back"
-    said = b"spotter.confidence is 0.25 from here on"
+    assert text_of(browser, "value") == "0.35", "a state from before does not move the slider back"
+    said = b"spotter.confidence is 0.35 from here on"
     until(lambda: any(said in line for _, line in run.records), "word of the new threshold in the outputs")
-    assert json.loads(run.get("api/cameras"))["cameras"][0]["confidence"] == pytest.approx(0.25)
-    eventually(lambda: "The threshold of door is 0.25" in text_of(browser, "news"), "word of it")
-    assert text_of(browser, "value") == "0.25"
+    assert json.loads(run.get("api/cameras"))["cameras"][0]["confidence"] == pytest.approx(0.35)
+    eventually(lambda: "The threshold of door is 0.35" in text_of(browser, "news"), "word of it")
+    assert text_of(browser, "value") == "0.35"
 
 
 def _pauses(browser: Any) -> None:

@@ -29,7 +29,7 @@ class SpotterConfig:
     """Two lobes are out and back when the cosine between them is below this."""
     balance: float = 0.25
     """… and the smaller of them is at least this share of the larger."""
-    confidence: float = 0.3
+    confidence: float = 0.4
     """Least probability, by the network's own account, of a micro-expression that is reported."""
     peak_s: float = 0.03
     """How long a micro-expression must have been likeliest before it is reported, s."""
