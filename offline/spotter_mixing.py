@@ -100,8 +100,8 @@ def superposed(host: Seen, pool: Sequence[Response], seed: Sequence[int]) -> See
         at_s = motions[k + n - 1].time_s + rng.uniform(*gaps_s)
     before = np.array([_moved(motion) for motion in motions]).reshape(-1, 19, 2)
     after = _other_face(before + moved, rng)
-    parts = zip(motions, after, aperture, strict=True)
-    return Seen(tuple(_replaced(motion, there, opened) for motion, there, opened in parts), events)
+    parts = zip(motions, before, after, aperture, strict=True)
+    return Seen(tuple(_replaced(*part) for part in parts), events)
 
 
 def _varied_course(motions: Sequence[Motion], rng: np.random.Generator) -> Sequence[Motion]:
@@ -133,13 +133,11 @@ def _backwards(motions: Sequence[Motion]) -> Sequence[Motion]:
 def _faster(motions: Sequence[Motion], speed: float) -> Sequence[Motion]:
     """At another speed; what moves within a lag grows with it."""
     found = []
-    for k in range(int((len(motions) - 1) / speed) + 1):
+    for k in range(min(int((len(motions) - 1) / speed) + 1, len(motions))):
         place = min(k * speed, len(motions) - 1.0)
         a = motions[int(place)]
         b = motions[min(int(place) + 1, len(motions) - 1)]
         share = place - int(place)
-        if k >= len(motions):
-            break
         moved = speed * ((1.0 - share) * _moved(a) + share * _moved(b))
         between = replace(
             a,
@@ -177,8 +175,8 @@ def _other_face(moved: F64, rng: np.random.Generator) -> F64:
     return np.asarray(found.reshape(-1, 19, 2))
 
 
-def _replaced(motion: Motion, after: F64, aperture: float) -> Motion:
-    energy = [float((part[: len(REGIONS)] ** 2).sum(axis=1).mean()) for part in (_moved(motion), after)]
+def _replaced(motion: Motion, before: F64, after: F64, aperture: float) -> Motion:
+    energy = [float((part[: len(REGIONS)] ** 2).sum(axis=1).mean()) for part in (before, after)]
     residual = motion.residual**2 + _RESIDUAL_SHARE * (energy[1] - energy[0])
     return replace(
         motion,

@@ -244,15 +244,42 @@ def test_a_brow_is_seen_while_the_mouth_talks() -> None:
     assert any(e.apex_s == pytest.approx(3.65, abs=0.1) and e.regions["glabella"] > 0.5 for e in found)
 
 
-@pytest.mark.parametrize("fps", [30.0, 100.0])
-@pytest.mark.parametrize("seed", range(4))
-def test_a_region_that_trembles_gives_no_event(fps: float, seed: int) -> None:
-    """It shakes by three times the noise of the others: once that is known, none of it is a movement."""
+@pytest.mark.xfail(strict=True, reason="a syllable passes for a movement of the mouth: docs/spotting.md")
+def test_talking_alone_gives_no_event() -> None:
+    speech = talking(3)
+    shares = {"chin": 1.0, "lip_lower": 0.8, "mouth_corner_left": 0.2, "mouth_corner_right": 0.2}
+    mouth = {name: (lambda t, k=share: 1.5 * k * speech(t)) for name, share in shares.items()}
+    assert spot(motions(mouth, seconds=6.0)) == []
+
+
+def test_thresholds_follow_the_noise_of_the_stream() -> None:
+    assert [event for event in spot(trembling(0.5, 100.0, 5)) if event.onset_s > 1.0] == [], (
+        "once the noise is known"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fps", "size"), [(25.0, 0.25), (30.0, 0.1), (30.0, 0.25), (30.0, 0.5), (100.0, 0.5), (200.0, 0.5)]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_region_that_trembles_gives_no_event(fps: float, size: float, seed: int) -> None:
+    """Beard or glitter: it is elsewhere in every frame, and the rest of the face is still."""
+    assert [event for event in spot(trembling(size, fps, seed)) if event.onset_s > 1.0] == []
+
+
+def test_a_brow_is_seen_while_the_chin_trembles() -> None:
+    raised = pulse(4.0, 4.15, 4.36, -1.2)
+    names = ("brow_inner_left", "brow_inner_right", "brow_outer_left", "brow_outer_right")
+    found = spot(trembling(0.25, 100.0, 1, dict.fromkeys(names, raised)))
+    assert [event.apex_s for event in found if event.onset_s > 1.0] == [pytest.approx(4.15, abs=0.03)]
+
+
+def trembling(size: float, fps: float, seed: int, others: dict[str, Course] | None = None) -> list[Motion]:
+    """A chin that is elsewhere in every frame, σ percent of the eye distance."""
     rng = np.random.default_rng(seed)
     restless: dict[float, float] = {}
-    course = lambda t: restless.setdefault(round(t, 4), float(rng.normal(0.0, 0.1)))  # noqa: E731
-    found = spot(motions({"chin": course}, fps, seconds=8.0))
-    assert [event for event in found if event.onset_s > 1.0] == []
+    course = lambda t: restless.setdefault(round(t, 4), float(rng.normal(0.0, size)))  # noqa: E731
+    return motions({"chin": course, **(others or {})}, fps, seconds=8.0)
 
 
 def test_reset_equals_new_and_flush_is_idempotent() -> None:

@@ -12,7 +12,7 @@ from realtime.spotting.config import SpotterConfig
 from realtime.spotting.history import History
 from realtime.spotting.network import CausalNetwork, Weights, load_weights
 from realtime.spotting.signal import STEP_S, Row, Signal
-from realtime.spotting.timing import Course, key_frames, measure, pulse_amplitudes
+from realtime.spotting.timing import Course, jitter, key_frames, measure, pulse_amplitudes
 from realtime.types import F64, KeyFrames, Motion
 
 _LEAD_S = 0.15
@@ -116,6 +116,8 @@ class MicroSpotter:
         stretch = history.since(guess.onset_s - _LEAD_S)
         noise = self._signal.noise
         direction = pulse_amplitudes(stretch, guess.onset_s, guess.apex_s, guess.offset_s)
+        if jitter(stretch, direction) > self._config.max_jitter:
+            return None
         course = measure(stretch, direction, noise)
         if course is not None and self._agrees(guess, course):
             times, seen = (course.onset_s, course.apex_s, course.offset_s), _above(course.peak, noise)

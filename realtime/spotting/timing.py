@@ -16,6 +16,8 @@ _LOW, _HIGH = 0.25, 0.80
 _LOW_AT, _HIGH_AT = 1.0 / 3.0, float(np.arccos(1.0 - 2.0 * _HIGH) / np.pi)
 _EXTRAPOLATE = _LOW_AT / (_HIGH_AT - _LOW_AT)
 _APEX_LEVEL = 0.9
+_MOMENT_S = 0.031
+"""Just below a frame of a camera of 30 a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,21 @@ def pulse_amplitudes(stretch: Stretch, onset_s: float, apex_s: float, offset_s: 
         now_s - stretch.lag_s, onset_s, apex_s, offset_s
     )
     return np.asarray(pulse @ stretch.vectors / max(float(pulse @ pulse), 1e-9))
+
+
+def jitter(stretch: Stretch, direction: F64) -> float:
+    """How much the motion along `direction` (34,) differs from one moment to the next, of its energy: 2 where
+    it is noise, near 0 where it is smooth (the ratio of von Neumann 1941, about zero, not the mean).
+
+    Moments are `_MOMENT_S` apart, whatever the frame rate.
+    """
+    chosen, last_s = [], -np.inf
+    for place, time_s in enumerate(stretch.time_s.tolist()):
+        if time_s - last_s >= _MOMENT_S:
+            chosen.append(place)
+            last_s = time_s
+    along = stretch.vectors[chosen] @ direction
+    return float((np.diff(along) ** 2).sum() / max(float(along @ along), 1e-12))
 
 
 def _pulse(time_s: F64, onset_s: float, apex_s: float, offset_s: float) -> F64:
