@@ -33,7 +33,7 @@ class SpotterConfig:
     """Least probability, by the network's own account, of a micro-expression that is reported."""
     peak_s: float = 0.03
     """How long a micro-expression must have been likeliest before it is reported, s."""
-    max_jitter: float = 0.9
+    max_jitter: float = 1.2
     """A movement along which the motion changes by more than this share of its energy every 1/30 s (2: noise)
     is a region that trembles, no micro-expression."""
     settle_s: float = 0.12
